@@ -1,0 +1,359 @@
+package object
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync"
+	"time"
+
+	"varve/internal/index"
+	"varve/internal/pack"
+	"varve/internal/seal"
+	"varve/store"
+)
+
+// Who says which process a session belongs to.
+type Who struct {
+	Host    string    `json:"host"`
+	Boot    string    `json:"boot,omitempty"` // changes when the machine restarts
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+}
+
+// A Session writes objects that become visible together, with Commit, or not at all. Its methods may be
+// called from several goroutines; a Writer belongs to one.
+type Session struct {
+	ID  SID
+	db  *DB
+	who Who
+
+	live   *index.Live
+	beats  int
+	beat   time.Time
+	settle bool // others may have left packs that have not survived power loss yet
+
+	mu    sync.Mutex
+	open  [3]*pack.Builder // two for data, filled at random, and one for metadata
+	coin  uint32
+	free  []*pack.Builder
+	rows  *index.Writer
+	bytes int64 // sealed bytes put since the last index segment
+	stats Stored
+
+	ctx     context.Context // ends when the sealer fails
+	cancel  context.CancelCauseFunc
+	full    chan *pack.Builder
+	closing sync.Once
+	sealed  chan error // what became of the sealer, once
+	result  error
+}
+
+// Stored counts what a session has added to the vault.
+type Stored struct {
+	Chunks int64 // new objects
+	Plain  int64 // their bytes
+	Sealed int64 // bytes of packs and index written
+	Deltas int64 // of Chunks, those stored as deltas
+}
+
+const (
+	packTarget  = 16 << 20
+	indexEvery  = 512 << 20 // sealed bytes after which a partial index is published
+	beatEvery   = 30 * time.Second
+	sealersIdle = 1 // packs that may wait for the sealer; bounds memory
+)
+
+// Write runs fn with a new session and buries it: whatever fn did not commit is not visible to anyone, and
+// its packs are found again by the next session.
+func (db *DB) Write(ctx context.Context, who Who, fn func(context.Context, *Session) error) error {
+	s, err := db.begin(ctx, who)
+	if err != nil {
+		return err
+	}
+	defer s.cancel(nil)
+	go s.sealAll()
+	err = fn(s.ctx, s)
+	if serr := s.close(); serr != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		err = serr
+	}
+	return errors.Join(err, s.leave())
+}
+
+// begin registers a session and only then reads what collections are under way: in the other order a
+// collector could miss the session and the session the collector.
+func (db *DB) begin(ctx context.Context, who Who) (*Session, error) {
+	id, err := db.NewID()
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{ID: id, db: db, who: who, live: index.NewLive(), rows: new(index.Writer), full: make(chan *pack.Builder, sealersIdle), sealed: make(chan error, 1)}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	others, err := db.others(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.settle = others
+	if err := s.heartbeat(ctx); err != nil {
+		return nil, err
+	}
+	// What is condemned is read before the packs are listed: a collection that ends between the two has
+	// then removed its packs from the listing.
+	condemned, err := db.condemned(ctx)
+	if err == nil {
+		db.load.Lock()
+		db.spare = condemned
+		err = db.refresh(ctx)
+		db.load.Unlock()
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.leave())
+	}
+	return s, nil
+}
+
+// others reports whether any other session is registered: running, or dead without having left.
+func (db *DB) others(ctx context.Context) (bool, error) {
+	for _, err := range db.store.List(ctx, "sess/") {
+		if err != nil {
+			return false, fmt.Errorf("list sessions: %w", err)
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+func (s *Session) beatName(k int) string { return fmt.Sprintf("sess/%s/%d", s.ID, k) }
+
+// heartbeat shows that the session goes on. It is a courtesy to collectors, not a safeguard.
+func (s *Session) heartbeat(ctx context.Context) error {
+	b, err := json.Marshal(s.who)
+	if err != nil {
+		return err
+	}
+	name := s.beatName(s.beats)
+	sealed, err := s.db.keys.Seal(nil, seal.Session, []byte(name), b, s.db.opt.Rand)
+	if err != nil {
+		return err
+	}
+	if err := s.db.store.Put(ctx, name, sealed); err != nil {
+		return fmt.Errorf("register session: %w", err)
+	}
+	s.beats++
+	s.beat = s.db.opt.Now()
+	return nil
+}
+
+// leave removes the session's registration. It comes after the commit slot is filled, never before.
+func (s *Session) leave() error {
+	var errs []error
+	for k := range s.beats {
+		errs = append(errs, s.db.store.Delete(context.WithoutCancel(s.ctx), s.beatName(k)))
+	}
+	return errors.Join(errs...)
+}
+
+// add puts a finished block into an open pack.
+func (s *Session) add(kind pack.Kind, c seal.Codec, stored []byte, raw int, entries []pack.Entry) error {
+	s.mu.Lock()
+	i := 2
+	if kind == pack.Data {
+		s.coin = s.coin*1664525 + 1013904223 // which chunks share a pack says nothing to who sees only packs
+		i = int(s.coin >> 31)
+	}
+	b := s.open[i]
+	if b == nil {
+		if b = s.take(kind); b == nil {
+			b = pack.NewBuilder(kind)
+		}
+		s.open[i] = b
+	}
+	b.Add(c, stored, raw, entries)
+	s.stats.Chunks += int64(len(entries))
+	for j := range entries {
+		s.stats.Plain += int64(entries[j].Plain)
+		if len(entries[j].Bases) > 0 {
+			s.stats.Deltas++
+		}
+	}
+	if b.Len() < packTarget {
+		s.mu.Unlock()
+		return nil
+	}
+	s.open[i] = nil
+	s.mu.Unlock()
+	return s.enqueue(b)
+}
+
+func (s *Session) take(kind pack.Kind) *pack.Builder {
+	for i, b := range s.free {
+		if b.Kind() == kind {
+			s.free = append(s.free[:i], s.free[i+1:]...)
+			return b
+		}
+	}
+	return nil
+}
+
+func (s *Session) enqueue(b *pack.Builder) error {
+	select {
+	case s.full <- b:
+		return nil
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	}
+}
+
+// sealAll seals and puts full packs until the session closes. After a failure it only drains.
+func (s *Session) sealAll() {
+	var buf []byte
+	var failed error
+	for b := range s.full {
+		if failed != nil {
+			continue
+		}
+		if buf, failed = s.putPack(s.ctx, b, buf[:0]); failed != nil {
+			s.cancel(failed)
+		}
+	}
+	s.sealed <- failed
+}
+
+func (s *Session) putPack(ctx context.Context, b *pack.Builder, buf []byte) ([]byte, error) {
+	id, err := s.db.NewID()
+	if err != nil {
+		return nil, err
+	}
+	var salt [32]byte
+	if _, err := io.ReadFull(s.db.opt.Rand, salt[:]); err != nil {
+		return nil, err
+	}
+	buf = b.Seal(buf, s.db.keys, id, salt)
+	if err := s.db.store.Put(ctx, packName(id), buf); err != nil {
+		return nil, fmt.Errorf("write pack: %w", err)
+	}
+	s.mu.Lock()
+	addRows(s.rows, id, int64(len(buf)), b.Kind(), b.Blocks())
+	s.bytes += int64(len(buf))
+	s.stats.Sealed += int64(len(buf))
+	b.Reset()
+	s.free = append(s.free, b)
+	partial := s.bytes >= indexEvery
+	s.mu.Unlock()
+	if partial {
+		if err := s.putIndex(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if s.db.opt.Now().Sub(s.beat) >= beatEvery {
+		return buf, s.heartbeat(ctx)
+	}
+	return buf, nil
+}
+
+// putIndex publishes the rows collected so far.
+func (s *Session) putIndex(ctx context.Context) error {
+	s.mu.Lock()
+	w := s.rows
+	s.rows, s.bytes = new(index.Writer), 0
+	s.mu.Unlock()
+	if w.Len() == 0 {
+		return nil
+	}
+	id, err := s.db.NewID()
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("%x", id[:])
+	sealed, err := s.db.keys.Seal(nil, seal.Index, []byte(name), w.Encode(), s.db.opt.Rand)
+	if err != nil {
+		return err
+	}
+	if err := s.db.store.Put(ctx, "index/"+name, sealed); err != nil {
+		return fmt.Errorf("write index: %w", err)
+	}
+	s.mu.Lock()
+	s.stats.Sealed += int64(len(sealed))
+	s.mu.Unlock()
+	return nil
+}
+
+// close ends the sealer's work and returns its failure; packs still open are not written.
+func (s *Session) close() error {
+	s.closing.Do(func() {
+		close(s.full)
+		s.result = <-s.sealed
+	})
+	return s.result
+}
+
+// Flush writes all packs that are open and the index of everything written, and waits until they have
+// survived power loss. Every Writer must have been flushed.
+func (s *Session) Flush() error {
+	for i := range s.open {
+		if b := s.open[i]; b != nil {
+			s.open[i] = nil
+			if err := s.enqueue(b); err != nil {
+				return err
+			}
+		}
+	}
+	if err := s.close(); err != nil {
+		return err
+	}
+	ctx := s.ctx
+	if err := s.putIndex(ctx); err != nil {
+		return err
+	}
+	if s.settle {
+		if t, ok := s.db.store.(store.Settler); ok {
+			return t.Settle(ctx)
+		}
+	}
+	return s.db.store.Barrier(ctx)
+}
+
+// Stored returns what the session has added so far; it is final after Flush.
+func (s *Session) Stored() Stored {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
+// Commit fills the session's slot with the manifest and returns when it has survived power loss. Flush
+// comes first. ErrFenced if a collection aborted the session: nothing is lost, the work must be done again
+// in a new session.
+func (s *Session) Commit(ctx context.Context, manifest []byte) error {
+	sealed, err := s.db.keys.Seal(nil, seal.Manifest, []byte(s.ID.String()), manifest, s.db.opt.Rand)
+	if err != nil {
+		return err
+	}
+	name := "snap/" + s.ID.String()
+	err = s.db.store.Put(ctx, name, sealed)
+	if errors.Is(err, fs.ErrExist) {
+		err = s.ours(ctx, name, sealed)
+	}
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	if err := s.db.store.Barrier(ctx); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// ours tells a commit whose success was not reported from a slot that a collector filled.
+func (s *Session) ours(ctx context.Context, name string, sealed []byte) error {
+	there, err := s.db.store.Get(ctx, name, 0, -1, nil)
+	if err != nil {
+		return err
+	}
+	if bytes.Equal(there, sealed) {
+		return nil
+	}
+	return ErrFenced
+}

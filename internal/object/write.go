@@ -1,0 +1,178 @@
+package object
+
+import (
+	"context"
+	"sync"
+
+	"varve/internal/digest"
+	"varve/internal/pack"
+	"varve/internal/seal"
+)
+
+// Stream is a class of chunks that are compressed together.
+type Stream uint8
+
+// The streams. Chunks of one stream share blocks; what is alike compresses better together.
+const (
+	Content Stream = iota // the first of ContentKinds streams of file content, by kind of file
+
+	ContentKinds = 8
+)
+
+// The other streams.
+const (
+	Dense   Stream = ContentKinds + iota // file content that is compressed already
+	Delta                                // window deltas
+	Pages                                // pages of trees
+	Recipes                              // pages of recipes and lists of changes
+	streams
+)
+
+const (
+	blockTarget  = 256 << 10 // raw bytes of a block
+	blockEntries = 1 << 14   // a place in the index has 14 bits
+)
+
+// A Writer puts objects into a session's blocks. It belongs to one goroutine.
+type Writer struct {
+	s     *Session
+	draft *Draft // instead of s
+	hash  *digest.Hasher
+	enc   *seal.Encoder
+	level seal.Level
+	open  [streams]block
+}
+
+type block struct {
+	raw     []byte
+	entries []pack.Entry
+}
+
+// A Draft collects pages in memory instead of a vault, to describe a folder without keeping it. It is
+// safe for concurrent use.
+type Draft struct {
+	db    *DB
+	mu    sync.Mutex
+	pages map[digest.Digest][]byte
+}
+
+// NewDraft returns an empty Draft over db.
+func (db *DB) NewDraft() *Draft { return &Draft{db: db, pages: map[digest.Digest][]byte{}} }
+
+// Get returns a page of the draft, or an object of the vault through r.
+func (f *Draft) Get(ctx context.Context, r *Reader, d digest.Digest) ([]byte, error) {
+	f.mu.Lock()
+	page := f.pages[d]
+	f.mu.Unlock()
+	if page != nil {
+		return page, nil
+	}
+	return r.Get(ctx, d, nil)
+}
+
+// Writer returns a Writer that keeps pages in the draft and drops file content.
+func (f *Draft) Writer() *Writer {
+	return &Writer{draft: f, hash: digest.NewHasher(f.db.keys.ID)}
+}
+
+// Writer returns a new Writer of the session.
+func (s *Session) Writer(level seal.Level) *Writer {
+	return &Writer{s: s, hash: digest.NewHasher(s.db.keys.ID), enc: seal.NewEncoder(), level: level}
+}
+
+// Sum returns the digest of plain in this vault.
+func (w *Writer) Sum(plain []byte) digest.Digest { return w.hash.Sum(plain) }
+
+// Has reports whether the vault or this session has d already.
+func (w *Writer) Has(ctx context.Context, d digest.Digest) (bool, error) {
+	if w.draft != nil {
+		have, _, err := w.draft.db.Has(ctx, d)
+		return have, err
+	}
+	if w.s.live.Claimed(d) {
+		return true, nil
+	}
+	have, _, err := w.s.db.Has(ctx, d)
+	return have, err
+}
+
+// Put stores plain unless the vault has it, and returns its digest.
+func (w *Writer) Put(ctx context.Context, st Stream, plain []byte) (digest.Digest, error) {
+	d := w.hash.Sum(plain)
+	have, err := w.Has(ctx, d)
+	if have || err != nil {
+		return d, err
+	}
+	if w.draft != nil {
+		w.draft.mu.Lock()
+		w.draft.pages[d] = append([]byte(nil), plain...)
+		w.draft.mu.Unlock()
+		return d, nil
+	}
+	return d, w.Store(st, d, plain)
+}
+
+// Store stores plain, whose digest is d and which the vault does not have. Another goroutine may have
+// stored it meanwhile.
+func (w *Writer) Store(st Stream, d digest.Digest, plain []byte) error {
+	if w.draft != nil || !w.s.live.Claim(d) {
+		return nil
+	}
+	return w.append(st, plain, pack.Entry{Digest: d, Len: uint32(len(plain)), Plain: uint32(len(plain))})
+}
+
+// StoreDelta stores a window delta that makes the plain bytes of d from bases, each stored whole.
+func (w *Writer) StoreDelta(d digest.Digest, plain int, payload []byte, bases []digest.Digest) error {
+	if w.draft != nil || !w.s.live.Claim(d) {
+		return nil
+	}
+	return w.append(Delta, payload, pack.Entry{Digest: d, Len: uint32(len(payload)), Plain: uint32(plain), Bases: bases})
+}
+
+func (w *Writer) append(st Stream, raw []byte, e pack.Entry) error {
+	b := &w.open[st]
+	if len(b.raw) > 0 && (len(b.raw)+len(raw) > blockTarget || len(b.entries) >= blockEntries) {
+		if err := w.flush(st); err != nil {
+			return err
+		}
+	}
+	b.raw = append(b.raw, raw...)
+	b.entries = append(b.entries, e)
+	return nil
+}
+
+func (w *Writer) flush(st Stream) error {
+	b := &w.open[st]
+	if len(b.entries) == 0 {
+		return nil
+	}
+	kind, level := pack.Data, w.level
+	if st >= Pages {
+		kind, level = pack.Meta, seal.Better
+	}
+	codec, stored, err := w.enc.Block(nil, b.raw, level)
+	if err != nil {
+		return err
+	}
+	if err := w.s.add(kind, codec, stored, len(b.raw), b.entries); err != nil {
+		return err
+	}
+	b.raw, b.entries = b.raw[:0], b.entries[:0]
+	return nil
+}
+
+// Drafts reports whether the Writer drops file content.
+func (w *Writer) Drafts() bool { return w.draft != nil }
+
+// Flush hands all begun blocks to the session.
+func (w *Writer) Flush() error {
+	if w.draft != nil {
+		return nil
+	}
+	for st := range streams {
+		if err := w.flush(st); err != nil {
+			return err
+		}
+	}
+	return nil
+}

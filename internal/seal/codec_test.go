@@ -1,0 +1,429 @@
+package seal
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/klauspost/compress/huff0"
+	"github.com/klauspost/compress/zstd"
+	"pgregory.net/rapid"
+)
+
+// weights returns n bytes of normally distributed parameters, as BF16 (width 2) or FP32 (width 4).
+func weights(n, width int) []byte {
+	r := rand.New(seeded(5))
+	b := make([]byte, 0, n+4)
+	for len(b) < n {
+		x := math.Float32bits(float32(r.NormFloat64() * 0.02))
+		if width == 2 {
+			b = binary.LittleEndian.AppendUint16(b, uint16(x>>16))
+		} else {
+			b = binary.LittleEndian.AppendUint32(b, x)
+		}
+	}
+	return b[:n]
+}
+
+// prose returns n bytes with the statistics of text: words from a small vocabulary.
+func prose(seed byte, n int) []byte {
+	r := rand.New(seeded(seed))
+	words := make([][]byte, 800)
+	for i := range words {
+		w := make([]byte, 2+r.IntN(9))
+		for j := range w {
+			w[j] = byte('a' + r.IntN(26))
+		}
+		words[i] = append(w, ' ')
+	}
+	var b []byte
+	for len(b) < n {
+		b = append(b, words[int(float64(len(words))*math.Pow(r.Float64(), 2))]...)
+	}
+	return b[:n]
+}
+
+func block(t testing.TB, e *Encoder, raw []byte, level Level) (Codec, []byte) {
+	t.Helper()
+	c, stored, err := e.Block(nil, raw, level)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, stored
+}
+
+func TestBlockChoosesItsCodec(t *testing.T) {
+	e, d := NewEncoder(), NewDecoder()
+	for _, v := range []struct {
+		name string
+		raw  []byte
+		want Codec
+		max  float64 // stored / raw
+	}{
+		{"empty", nil, Raw, 0},
+		{"tiny", []byte("abc"), Raw, 1},
+		{"prose", prose(1, 256<<10), Zstd, 0.45},
+		{"zeros", make([]byte, 256<<10), Zstd, 0.001},
+		{"random", randomBytes(1, 256<<10), Raw, 1},
+		{"random, small", randomBytes(1, 20<<10), Raw, 1},
+		{"short text", []byte("one layer a year, one layer a year, one layer a year, one layer a year"), Zstd, 0.6},
+		{"257 zeros", make([]byte, 257), Zstd, 0.1},
+		{"bf16", weights(256<<10, 2), Zstd, 0.9},
+		{"largest", make([]byte, MaxBlock), Zstd, 0.001},
+	} {
+		for _, level := range []Level{Fast, Better} {
+			c, stored := block(t, e, v.raw, level)
+			if c != v.want || float64(len(stored)) > v.max*float64(len(v.raw)) {
+				t.Errorf("%s, level %d: codec %d, %d of %d bytes", v.name, level, c, len(stored), len(v.raw))
+			}
+			got, err := d.Block([]byte("pre"), c, stored, len(v.raw))
+			if err != nil || string(got) != "pre"+string(v.raw) {
+				t.Errorf("%s, level %d: %d bytes back, %v", v.name, level, len(got), err)
+			}
+		}
+	}
+	if e.Faults() != 0 {
+		t.Errorf("%d faults", e.Faults())
+	}
+	if _, _, err := e.Block(nil, make([]byte, MaxBlock+1), Fast); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("too large: %v", err)
+	}
+}
+
+// Weights have no repeats: only entropy coding of all literals shrinks them, and it is off by default.
+func TestWeightsNeedLiteralEntropyCoding(t *testing.T) {
+	raw := weights(256<<10, 2)
+	c, stored := block(t, NewEncoder(), raw, Fast)
+	if c != Zstd || len(stored)*10 >= len(raw)*9 {
+		t.Errorf("codec %d, %d of %d bytes", c, len(stored), len(raw))
+	}
+	plain, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	if n := len(plain.EncodeAll(raw, nil)); n*100 < len(raw)*98 {
+		t.Errorf("the default shrinks weights to %d of %d bytes: this test proves nothing", n, len(raw))
+	}
+}
+
+// The saving that the probe forgoes must be small whatever the mix, or it must not have spoken.
+func TestProbeLosesLittle(t *testing.T) {
+	enc := newZstd(zstd.SpeedFastest)
+	e := NewEncoder()
+	rapid.Check(t, func(t *rapid.T) {
+		raw := randomBytes(byte(rapid.IntRange(0, 255).Draw(t, "seed")), 256<<10)
+		text := prose(3, 64<<10)
+		for range rapid.IntRange(0, 3).Draw(t, "islands") {
+			n := rapid.IntRange(1<<10, 16<<10).Draw(t, "size")
+			copy(raw[rapid.IntRange(0, len(raw)-n).Draw(t, "at"):], text[:n])
+		}
+		if got := len(enc.EncodeAll(raw, nil)); e.incompressible(raw) && got*1000 < len(raw)*975 {
+			t.Fatalf("called incompressible, but zstd makes %d of %d bytes", got, len(raw))
+		}
+	})
+	if !e.incompressible(randomBytes(1, 256<<10)) {
+		t.Error("random bytes are not recognised")
+	}
+	island := randomBytes(1, 256<<10)
+	copy(island[100<<10:], prose(2, 24<<10))
+	if e.incompressible(island) {
+		t.Error("24 KiB of text between the samples are overlooked")
+	}
+	if e.incompressible(bytes.Repeat(randomBytes(1, 256), 1024)) {
+		t.Error("repeats of one random piece are called incompressible")
+	}
+}
+
+func TestPlanes(t *testing.T) {
+	e, d := NewEncoder(), NewDecoder()
+	for _, v := range []struct {
+		width int
+		n     int
+		max   float64
+	}{{2, 256 << 10, 0.70}, {2, 300<<10 + 1, 0.70}, {4, 256 << 10, 0.87}, {4, 1<<20 + 3, 0.87}, {2, MaxBlock, 0.70}} {
+		raw := weights(v.n, v.width)
+		c, stored, err := e.BlockTyped(nil, raw, Planes, uint8(v.width))
+		if err != nil || c != Planes || float64(len(stored)) > v.max*float64(len(raw)) {
+			t.Errorf("width %d: codec %d, %d of %d bytes, %v", v.width, c, len(stored), len(raw), err)
+			continue
+		}
+		got, err := d.Block(nil, c, stored, len(raw))
+		if err != nil || !bytes.Equal(got, raw) {
+			t.Errorf("width %d: %d bytes back, %v", v.width, len(got), err)
+		}
+	}
+	if c, stored, err := e.BlockTyped(nil, prose(1, 256<<10), Planes, 2); err != nil || c != Zstd || len(stored) > 120<<10 {
+		t.Errorf("prose as planes: codec %d, %d bytes, %v", c, len(stored), err)
+	}
+	for _, v := range []struct {
+		c     Codec
+		param uint8
+	}{{Planes, 3}, {Planes, 0}, {Stride, 2}, {Delta, 2}, {Subtract, 2}, {99, 2}} {
+		if _, _, err := e.BlockTyped(nil, []byte("x"), v.c, v.param); !errors.Is(err, ErrUnsupported) {
+			t.Errorf("codec %d, parameter %d: %v", v.c, v.param, err)
+		}
+	}
+}
+
+// refPlanes decodes planes by the text of the format, byte by byte.
+func refPlanes(t *rapid.T, in []byte, n int) []byte {
+	w := int(in[0])
+	out := make([]byte, n)
+	copy(out[n/w*w:], in[1:1+n%w])
+	in = in[1+n%w:]
+	for i := range w {
+		for at := 0; at < n/w; {
+			run := min(128<<10, n/w-at)
+			var b []byte
+			switch in[0] {
+			case 0:
+				b, in = in[1:1+run], in[1+run:]
+			case 1:
+				size := int(in[1]) | int(in[2])<<8 | int(in[3])<<16
+				s, rest, err := huff0.ReadTable(in[4:4+size], nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if b, err = s.Decompress4X(rest, run); err != nil {
+					t.Fatal(err)
+				}
+				in = in[4+size:]
+			case 2:
+				b, in = bytes.Repeat(in[1:2], run), in[2:]
+			}
+			for _, v := range b {
+				out[at*w+i] = v
+				at++
+			}
+		}
+	}
+	if len(in) != 0 {
+		t.Fatalf("%d bytes left", len(in))
+	}
+	return out
+}
+
+func TestPlanesFollowTheFormat(t *testing.T) {
+	e, d := NewEncoder(), NewDecoder()
+	rapid.Check(t, func(t *rapid.T) {
+		w := rapid.SampledFrom([]int{2, 4}).Draw(t, "w")
+		n := rapid.OneOf(rapid.IntRange(0, 3000), rapid.IntRange(200<<10, 600<<10)).Draw(t, "n")
+		raw := weights(n, w)
+		switch rapid.IntRange(0, 2).Draw(t, "content") {
+		case 1:
+			raw = randomBytes(1, n)
+		case 2:
+			clear(raw[n/3:])
+		}
+		stored := e.appendPlanes(nil, raw, w)
+		if !bytes.Equal(refPlanes(t, stored, n), raw) {
+			t.Fatal("the reference decodes something else")
+		}
+		got, err := d.Block(nil, Planes, stored, n)
+		if err != nil || !bytes.Equal(got, raw) {
+			t.Fatalf("%d bytes back, %v", len(got), err)
+		}
+	})
+}
+
+func TestBlockRoundTripProperty(t *testing.T) {
+	e, d := NewEncoder(), NewDecoder()
+	rapid.Check(t, func(t *rapid.T) {
+		var raw []byte
+		for range rapid.IntRange(0, 8).Draw(t, "parts") {
+			n := rapid.IntRange(0, 40<<10).Draw(t, "n")
+			switch rapid.IntRange(0, 4).Draw(t, "part") {
+			case 0:
+				raw = append(raw, randomBytes(byte(n), n)...)
+			case 1:
+				raw = append(raw, make([]byte, n)...)
+			case 2:
+				raw = append(raw, prose(1, n)...)
+			case 3:
+				raw = append(raw, weights(n, 4)...)
+			case 4:
+				raw = append(raw, raw[:min(n, len(raw))]...)
+			}
+		}
+		level := Level(rapid.IntRange(0, 1).Draw(t, "level"))
+		c, stored, err := e.Block([]byte("dst"), raw, level)
+		if err != nil || string(stored[:3]) != "dst" {
+			t.Fatal(err)
+		}
+		if len(stored)-3 > len(raw) || c != Raw && (len(stored)-3)*100 > len(raw)*99 {
+			t.Fatalf("codec %d keeps %d of %d bytes", c, len(stored)-3, len(raw))
+		}
+		got, err := d.Block(nil, c, stored[3:], len(raw))
+		if err != nil || !bytes.Equal(got, raw) {
+			t.Fatalf("codec %d: %d bytes back, %v", c, len(got), err)
+		}
+	})
+	if e.Faults() != 0 {
+		t.Errorf("%d faults", e.Faults())
+	}
+}
+
+// faulty compresses other bytes than it was given, or none that decode.
+type faulty struct {
+	blockEncoder
+	garbage bool
+}
+
+func (f faulty) EncodeAll(src, dst []byte) []byte {
+	if f.garbage {
+		return append(dst, "not a frame"...)
+	}
+	wrong := bytes.Clone(src)
+	wrong[len(wrong)/2] ^= 1
+	return f.blockEncoder.EncodeAll(wrong, dst)
+}
+
+func TestFaultyCodecIsCaught(t *testing.T) {
+	raw := prose(1, 64<<10)
+	for _, garbage := range []bool{false, true} {
+		e := NewEncoder()
+		e.fast, e.better = faulty{e.fast, garbage}, faulty{e.better, garbage}
+		for i, level := range []Level{Fast, Better} {
+			c, stored, err := e.Block([]byte("dst"), raw, level)
+			if err != nil || c != Raw || string(stored) != "dst"+string(raw) {
+				t.Errorf("garbage %t, level %d: codec %d, %d bytes, %v", garbage, level, c, len(stored), err)
+			}
+			if e.Faults() != i+1 {
+				t.Errorf("garbage %t: %d faults", garbage, e.Faults())
+			}
+		}
+	}
+}
+
+func TestDecoderRefuses(t *testing.T) {
+	d := NewDecoder()
+	_, frame := block(t, NewEncoder(), prose(1, 10000), Fast)
+	stream := func() []byte { // a frame that does not say its size
+		var b bytes.Buffer
+		w, err := zstd.NewWriter(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Write(make([]byte, 3<<20))
+		w.Flush()
+		w.Write(make([]byte, 3<<20))
+		w.Close()
+		return b.Bytes()
+	}()
+	for name, v := range map[string]struct {
+		c      Codec
+		stored []byte
+		n      int
+		want   error
+	}{
+		"negative":          {Raw, nil, -1, ErrDamaged},
+		"too large":         {Zstd, frame, MaxBlock + 1, ErrDamaged},
+		"raw short":         {Raw, []byte("ab"), 3, ErrDamaged},
+		"raw long":          {Raw, []byte("ab"), 1, ErrDamaged},
+		"frame short":       {Zstd, frame, 10001, ErrDamaged},
+		"frame long":        {Zstd, frame, 9999, ErrDamaged},
+		"frame cut":         {Zstd, frame[:len(frame)-1], 10000, ErrDamaged},
+		"frame and more":    {Zstd, append(bytes.Clone(frame), frame...), 10000, ErrDamaged},
+		"no frame":          {Zstd, nil, 0, ErrDamaged},
+		"size unsaid":       {Zstd, stream, 6 << 20, ErrDamaged},
+		"planes, nothing":   {Planes, nil, 0, ErrDamaged},
+		"planes, width 3":   {Planes, []byte{3}, 0, ErrDamaged},
+		"planes, no tail":   {Planes, []byte{2}, 1, ErrDamaged},
+		"planes, mode":      {Planes, []byte{2, 3, 0, 3, 0}, 2, ErrDamaged},
+		"planes, more":      {Planes, []byte{2, 0, 7, 0, 8, 9}, 2, ErrDamaged},
+		"planes, no plane":  {Planes, []byte{2}, MaxBlock, ErrDamaged},
+		"planes, huff size": {Planes, []byte{2, 1, 255, 255, 255, 0}, 2000, ErrDamaged},
+		"stride":            {Stride, nil, 0, ErrUnsupported},
+		"delta":             {Delta, nil, 0, ErrUnsupported},
+		"subtract":          {Subtract, nil, 0, ErrUnsupported},
+		"unknown":           {200, nil, 0, ErrUnsupported},
+	} {
+		if got, err := d.Block([]byte("dst"), v.c, v.stored, v.n); !errors.Is(err, v.want) || string(got) != "dst" {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+	}
+	if got, err := d.Block(nil, Planes, []byte{2, 0, 7, 0, 8}, 2); err != nil || !bytes.Equal(got, []byte{7, 8}) {
+		t.Errorf("a whole planes block: %v, %v", got, err)
+	}
+}
+
+func FuzzDecoderBlock(f *testing.F) {
+	e, d := NewEncoder(), NewDecoder()
+	text := prose(1, 5000)
+	_, frame := block(f, e, text, Fast)
+	f.Add(uint8(Zstd), frame, len(text))
+	f.Add(uint8(Raw), []byte("abc"), 3)
+	f.Add(uint8(Planes), e.appendPlanes(nil, weights(3001, 2), 2), 3001)
+	f.Add(uint8(Planes), e.appendPlanes(nil, weights(3003, 4), 4), 3003)
+	f.Fuzz(func(t *testing.T, c uint8, stored []byte, n int) {
+		got, err := d.Block(nil, Codec(c), stored, n)
+		if err == nil && len(got) != n {
+			t.Fatalf("%d bytes for %d", len(got), n)
+		}
+		if err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrUnsupported) {
+			t.Fatal(err)
+		}
+	})
+}
+
+func BenchmarkBlock(b *testing.B) {
+	for _, v := range []struct {
+		name string
+		raw  []byte
+	}{{"prose", prose(1, 256<<10)}, {"random", randomBytes(1, 256<<10)}, {"bf16", weights(256<<10, 2)}, {"zeros", make([]byte, 256<<10)}} {
+		for _, level := range []Level{Fast, Better} {
+			b.Run([]string{"fast/", "better/"}[level]+v.name, func(b *testing.B) {
+				e := NewEncoder()
+				var out []byte
+				b.SetBytes(int64(len(v.raw)))
+				b.ReportAllocs()
+				for b.Loop() {
+					_, out, _ = e.Block(out[:0], v.raw, level)
+				}
+				b.ReportMetric(float64(len(out))/float64(len(v.raw)), "ratio")
+			})
+		}
+	}
+}
+
+func BenchmarkProbe(b *testing.B) {
+	e, raw := NewEncoder(), randomBytes(1, 256<<10)
+	b.SetBytes(int64(len(raw)))
+	for b.Loop() {
+		e.incompressible(raw)
+	}
+}
+
+func BenchmarkPlanes(b *testing.B) {
+	for _, w := range []int{2, 4} {
+		raw := weights(256<<10, w)
+		e, d := NewEncoder(), NewDecoder()
+		stored := e.appendPlanes(nil, raw, w)
+		name := []string{2: "2", 4: "4"}[w]
+		b.Run("encode/"+name, func(b *testing.B) {
+			b.SetBytes(int64(len(raw)))
+			for b.Loop() {
+				e.typed = e.appendPlanes(e.typed[:0], raw, w)
+			}
+			b.ReportMetric(float64(len(stored))/float64(len(raw)), "ratio")
+		})
+		b.Run("decode/"+name, func(b *testing.B) {
+			var out []byte
+			b.SetBytes(int64(len(raw)))
+			for b.Loop() {
+				out, _ = d.Block(out[:0], Planes, stored, len(raw))
+			}
+		})
+		b.Run("typed/"+name, func(b *testing.B) {
+			var out []byte
+			b.SetBytes(int64(len(raw)))
+			for b.Loop() {
+				_, out, _ = e.BlockTyped(out[:0], raw, Planes, uint8(w))
+			}
+		})
+	}
+}

@@ -1,0 +1,146 @@
+package varve
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"varve/internal/capture"
+	"varve/internal/disk"
+	"varve/internal/object"
+	"varve/internal/scan"
+	"varve/internal/seal"
+)
+
+// SnapOptions say how a snapshot is taken.
+type SnapOptions struct {
+	Message string
+	Tags    map[string]string
+	Ignore  IgnoreSettings
+	Best    bool // compress harder
+	reason  string
+}
+
+// Snap takes a snapshot of the project. Some files may not have been readable: they are in Errors, and
+// everything else is kept.
+func (p *Project) Snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
+	for {
+		s, err := p.snap(ctx, o)
+		if !errors.Is(err, ErrFenced) {
+			return s, err
+		}
+		// A collection took the session for dead, for the machine slept. What survived is shared again.
+	}
+}
+
+func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
+	began := p.v.opt.Now()
+	var snap *Snapshot
+	var cache func(scan.CacheKey) []byte
+	who := object.Who{Host: p.v.opt.Host, Boot: p.v.opt.Boot, PID: p.v.opt.PID, Started: began}
+	err := p.v.db.Write(ctx, who, func(ctx context.Context, s *object.Session) error {
+		// The last snapshot is looked up after the session is registered: what it refers to cannot be
+		// collected from here on.
+		if err := p.v.history.Refresh(ctx); err != nil {
+			return err
+		}
+		latest := p.v.history.Latest(p.ID())
+		stat, release := p.openCache(latest)
+		defer release()
+		opt, err := p.captureOptions(latest, stat, o.Ignore)
+		if err != nil {
+			return err
+		}
+		if o.Best {
+			opt.Level = seal.Better
+		}
+		res, err := capture.Run(ctx, p.v.db, s, opt)
+		if err != nil {
+			return err
+		}
+		if err := s.Flush(); err != nil {
+			return err
+		}
+		if err := p.adopt(); err != nil && !readOnly(err) {
+			return err
+		}
+		snap = p.describe(o, res, latest, began)
+		snap.ID = s.ID
+		snap.Stored = s.Stored()
+		snap.Seconds = p.v.opt.Now().Sub(began).Seconds()
+		manifest, err := snap.Encode()
+		if err != nil {
+			return err
+		}
+		if res.Cache != nil {
+			cache = res.Cache
+			p.saveCache(cache(p.cacheKey(s.ID)))
+		} else {
+			p.saveCache(stat.Rekey(p.cacheKey(s.ID)))
+		}
+		return s.Commit(ctx, manifest)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return snap, p.v.history.Refresh(ctx)
+}
+
+func (p *Project) captureOptions(latest *Snapshot, stat *scan.Cache, ig IgnoreSettings) (capture.Options, error) {
+	rules, files, _, err := p.rules(ig)
+	if err != nil {
+		return capture.Options{}, err
+	}
+	opt := capture.Options{Root: p.dir, Parent: latest, Cache: stat, Rules: rules, Files: files, Skip: p.skip,
+		SHA256: p.v.db.Config().SHA256, Workers: p.v.opt.Workers, Level: seal.Fast, Now: p.v.opt.Now, Sleep: p.v.opt.Sleep, Granularity: granularity(p.dir)}
+	if p.v.opt.Progress != nil {
+		opt.Progress = func(c capture.Progress) {
+			e := Event{Verb: "snap", Files: c.Files, Bytes: c.Bytes, Read: c.ReadSize, Errors: c.Errors}
+			if latest != nil {
+				e.TotalFiles, e.TotalBytes = int64(latest.Tree.Files), int64(latest.Tree.Bytes)
+			}
+			p.v.opt.Progress(e)
+		}
+	}
+	return opt, nil
+}
+
+// granularity is how far apart two changes of a file must be for its times to differ.
+func granularity(d disk.Dir) time.Duration {
+	if k, ok := d.(disk.Kind); ok {
+		name, err := k.FileSystem()
+		switch name {
+		case "vfat", "exfat", "nfs", "cifs", "smb", "fuse":
+			return 3 * time.Second
+		}
+		if err == nil {
+			return 50 * time.Millisecond
+		}
+	}
+	return 100 * time.Millisecond
+}
+
+func (p *Project) describe(o SnapOptions, res *capture.Result, latest *Snapshot, began time.Time) *Snapshot {
+	s := &Snapshot{Project: p.ID(), Name: p.Name(), Path: p.path, Host: p.v.opt.Host, User: p.v.opt.User, Version: 1,
+		Time: began, Message: o.Message, Tags: o.Tags, Reason: o.reason,
+		Root: res.Root, Tree: res.Summary, Counts: res.Counts, Changes: res.Changes, Errors: res.Errors, Skipped: res.Skipped}
+	if latest != nil {
+		s.Version, s.Parent = latest.Version+1, latest.ID.String()
+	}
+	return s
+}
+
+func readOnly(err error) bool {
+	return errors.Is(err, errReadOnly) || errors.Is(err, errPermission)
+}
+
+// Resolve finds the snapshot of the project that ref names.
+func (p *Project) Resolve(ref string) (*Snapshot, error) {
+	return p.v.history.Resolve(p.ID(), ref, p.v.opt.Now())
+}
+
+// Snapshots returns the project's snapshots, oldest first.
+func (p *Project) Snapshots() []*Snapshot { return p.v.history.Snapshots(p.ID()) }
+
+// Latest returns the newest snapshot, or nil.
+func (p *Project) Latest() *Snapshot { return p.v.history.Latest(p.ID()) }

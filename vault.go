@@ -1,0 +1,227 @@
+package varve
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"runtime"
+	"time"
+
+	"varve/internal/disk"
+	"varve/internal/history"
+	"varve/internal/ledger"
+	"varve/internal/object"
+	"varve/store"
+)
+
+// Errors to be told apart with errors.Is.
+var (
+	ErrNoVault  = object.ErrNoVault
+	ErrNewer    = object.ErrNewer
+	ErrDamaged  = object.ErrDamaged
+	ErrMissing  = object.ErrMissing
+	ErrFenced   = object.ErrFenced
+	ErrWrongKey = errWrongKey
+)
+
+type (
+	// Snapshot is one kept state of a project.
+	Snapshot = history.Snapshot
+	// Milestone is a name for a snapshot.
+	Milestone = history.Milestone
+	// Failure is a source that could not be kept.
+	Failure = history.Failure
+	// Change is what a snapshot did to one path.
+	Change = history.Change
+	// UnknownError says that a reference names nothing.
+	UnknownError = history.UnknownError
+	// AmbiguousError says that a reference names several snapshots.
+	AmbiguousError = history.AmbiguousError
+	// ID names a snapshot.
+	ID = object.SID
+)
+
+// Options are what a vault needs from outside. The zero value works: the system's clock and random
+// numbers, no cache, no passphrase.
+type Options struct {
+	Now  func() time.Time // nil: time.Now
+	Rand io.Reader        // nil: crypto/rand; safe for concurrent use
+	// Sleep pauses between two readings of a file that changes. nil: a timer.
+	Sleep func(context.Context, time.Duration) error
+	// Passphrase is asked for when the vault's key is wrapped by one.
+	Passphrase func() ([]byte, error)
+	// Warn is told of what is odd but did not stop the work.
+	Warn func(name string, err error)
+	// Progress is told what goes on, from several goroutines.
+	Progress func(Event)
+	// Cache is where what makes the next run quick is kept; nil for nowhere. It may be lost at any time.
+	Cache disk.Dir
+	// Workers is the number of goroutines that read and compress; 0 for one a core.
+	Workers int
+	// Host, User, PID and Boot say who writes, in sessions and snapshots.
+	Host, User, Boot string
+	PID              int
+	// NoSHA256 makes new vaults that keep no whole-file SHA-256.
+	NoSHA256 bool
+}
+
+func (o Options) filled() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Sleep == nil {
+		o.Sleep = sleep
+	}
+	if o.Workers < 1 {
+		o.Workers = max(2, runtime.GOMAXPROCS(0))
+	}
+	if o.Host == "" {
+		o.Host = "unknown"
+	}
+	return o
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Event is one message of progress: the same for the bar, for JSON lines and for the page's stream.
+type Event struct {
+	Verb  string // "snap", "restore", "verify"
+	Files int64  // done
+	Bytes int64  // done: looked at, written or checked
+	Read  int64  // bytes read, of those
+	// TotalFiles and TotalBytes are what is to be done; 0 where that is not known.
+	TotalFiles, TotalBytes int64
+	Stored                 int64 // bytes that the vault has gained
+	Errors                 int64
+}
+
+// Vault is where history is kept. It is safe for concurrent use.
+type Vault struct {
+	db      *object.DB
+	history *history.History
+	opt     Options
+	root    *disk.Info // the vault's folder, if it is one
+}
+
+// Folder returns a store in a directory of this machine, which must exist.
+func Folder(path string) (store.Store, error) {
+	d, err := disk.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return store.NewFolder(d), nil
+}
+
+// Create makes a vault in an empty store and opens it.
+func Create(ctx context.Context, s store.Store, opt Options) (*Vault, error) {
+	opt = opt.filled()
+	db, err := object.Create(ctx, s, !opt.NoSHA256, opt.object())
+	if err != nil {
+		return nil, err
+	}
+	return newVault(ctx, db, opt)
+}
+
+// Open opens the vault in a store.
+func Open(ctx context.Context, s store.Store, opt Options) (*Vault, error) {
+	opt = opt.filled()
+	db, err := object.Open(ctx, s, opt.Passphrase, opt.object())
+	if err != nil {
+		return nil, err
+	}
+	return newVault(ctx, db, opt)
+}
+
+func (o *Options) object() object.Options {
+	return object.Options{Rand: o.Rand, Now: o.Now, Warn: func(w object.Warning) {
+		if o.Warn != nil {
+			o.Warn(w.Name, w.Err)
+		}
+	}}
+}
+
+func newVault(ctx context.Context, db *object.DB, opt Options) (*Vault, error) {
+	var writer [8]byte
+	if _, err := io.ReadFull(opt.Rand, writer[:]); err != nil {
+		return nil, err
+	}
+	v := &Vault{db: db, opt: opt, history: history.New(db, ledger.New(db, hex.EncodeToString(writer[:])))}
+	return v, v.history.Refresh(ctx)
+}
+
+// ID returns the vault's id: 32 hex digits.
+func (v *Vault) ID() string { id := v.db.Vault(); return hex.EncodeToString(id[:]) }
+
+// OpenOrCreate opens the vault in the folder path, and makes both where they are absent.
+func OpenOrCreate(ctx context.Context, path string, opt Options) (v *Vault, made bool, err error) {
+	d, err := disk.Create(path)
+	if err != nil {
+		return nil, false, fmt.Errorf("vault %s: %w", path, err)
+	}
+	return OpenDir(ctx, d, true, opt)
+}
+
+// OpenPath opens the vault in the folder path.
+func OpenPath(ctx context.Context, path string, opt Options) (*Vault, error) {
+	d, err := disk.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", path, ErrNoVault)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("vault %s: %w", path, err)
+	}
+	v, _, err := OpenDir(ctx, d, false, opt)
+	return v, err
+}
+
+// OpenDir opens the vault in a folder of any disk, or makes it if create allows and there is none.
+func OpenDir(ctx context.Context, d disk.Dir, create bool, opt Options) (v *Vault, made bool, err error) {
+	info, err := d.Stat(".")
+	if err != nil {
+		return nil, false, err
+	}
+	s := store.NewFolder(d)
+	v, err = Open(ctx, s, opt)
+	if errors.Is(err, ErrNoVault) && create {
+		if err := empty(ctx, s); err != nil {
+			return nil, false, err
+		}
+		made = true
+		v, err = Create(ctx, s, opt)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	v.root = &info
+	return v, made, nil
+}
+
+// empty refuses to make a vault where objects of another lie: its config may be what was lost. A key alone
+// is what a vault leaves whose making was cut short.
+func empty(ctx context.Context, s store.Store) error {
+	for o, err := range s.List(ctx, "") {
+		if err != nil {
+			return err
+		}
+		if len(o.Name) < 5 || o.Name[:5] != "keys/" {
+			return fmt.Errorf("there are objects of a vault (%s) but no config: %w", o.Name, ErrDamaged)
+		}
+	}
+	return nil
+}
