@@ -406,4 +406,3 @@ func (v *Vault) Stats(ctx context.Context) (Stats, error) {
 	}
 	return st, nil
 }
-

@@ -132,7 +132,7 @@ func (p *Project) cacheName() string {
 	return "files-" + p.v.ID()[:16] + "-" + p.ID()
 }
 
-// openCache returns the stat cache, if it belongs to the snapshot.
+// openCache returns the stat cache, if it is of the state that the snapshot has.
 func (p *Project) openCache(latest *Snapshot) (*scan.Cache, func()) {
 	none := func() {}
 	if p.v.opt.Cache == nil || latest == nil {
@@ -143,15 +143,15 @@ func (p *Project) openCache(latest *Snapshot) (*scan.Cache, func()) {
 		return nil, none
 	}
 	c, err := scan.OpenCache(b)
-	if err != nil || c.Key != p.cacheKey(latest.ID) || c.Root() == nil || c.Root().Digest != latest.Root {
+	if err != nil || c.Key != p.cacheKey() || c.Root() == nil || c.Root().Digest != latest.Root {
 		release()
 		return nil, none
 	}
 	return c, func() { release() }
 }
 
-func (p *Project) cacheKey(id object.SID) scan.CacheKey {
-	return scan.CacheKey{Vault: p.v.db.Vault(), Project: p.id, Snapshot: id}
+func (p *Project) cacheKey() scan.CacheKey {
+	return scan.CacheKey{Vault: p.v.db.Vault(), Project: p.id}
 }
 
 // saveCache keeps a stat cache. That it cannot costs time, not data.
@@ -210,4 +210,3 @@ func (p *Project) skip(i disk.Info) bool {
 }
 
 func (v *Vault) store() store.Store { return v.db.Store() }
-

@@ -19,6 +19,8 @@ type SnapOptions struct {
 	Ignore  IgnoreSettings
 	Best    bool // compress harder
 	reason  string
+	// onlyChanged takes no snapshot if the folder is as the last one has it, and returns that.
+	onlyChanged bool
 }
 
 // Snap takes a snapshot of the project. Some files may not have been readable: they are in Errors, and
@@ -36,7 +38,6 @@ func (p *Project) Snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 	began := p.v.opt.Now()
 	var snap *Snapshot
-	var cache func(scan.CacheKey) []byte
 	who := object.Who{Host: p.v.opt.Host, Boot: p.v.opt.Boot, PID: p.v.opt.PID, Started: began}
 	err := p.v.db.Write(ctx, who, func(ctx context.Context, s *object.Session) error {
 		// The last snapshot is looked up after the session is registered: what it refers to cannot be
@@ -58,6 +59,10 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 		if err != nil {
 			return err
 		}
+		if o.onlyChanged && latest != nil && res.Root == latest.Root && len(res.Errors) == 0 {
+			snap = latest
+			return nil
+		}
 		if err := s.Flush(); err != nil {
 			return err
 		}
@@ -68,22 +73,36 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 		snap.ID = s.ID
 		snap.Stored = s.Stored()
 		snap.Seconds = p.v.opt.Now().Sub(began).Seconds()
+		if err := p.number(ctx, snap); err != nil {
+			return err
+		}
 		manifest, err := snap.Encode()
 		if err != nil {
 			return err
 		}
-		if res.Cache != nil {
-			cache = res.Cache
-			p.saveCache(cache(p.cacheKey(s.ID)))
-		} else {
-			p.saveCache(stat.Rekey(p.cacheKey(s.ID)))
+		if err := s.Commit(ctx, manifest); err != nil {
+			return err
 		}
-		return s.Commit(ctx, manifest)
+		if res.Cache != nil {
+			p.saveCache(res.Cache(p.cacheKey()))
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return snap, p.v.history.Refresh(ctx)
+}
+
+// number gives the snapshot the next free number: another machine may have taken one meanwhile.
+func (p *Project) number(ctx context.Context, s *Snapshot) error {
+	if err := p.v.history.Refresh(ctx); err != nil {
+		return err
+	}
+	if latest := p.v.history.Latest(p.ID()); latest != nil {
+		s.Version = max(s.Version, latest.Version+1)
+	}
+	return nil
 }
 
 func (p *Project) captureOptions(latest *Snapshot, stat *scan.Cache, ig IgnoreSettings) (capture.Options, error) {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"varve/internal/chunk"
+	"varve/internal/diff"
 	"varve/internal/digest"
 	"varve/internal/disk"
 	"varve/internal/history"
@@ -95,7 +96,7 @@ type capture struct {
 	root    digest.Digest
 	sum     tree.Summary
 	rootOff uint64
-	racy    bool
+	taken   bool // the whole project is as the old cache has it
 
 	buffers chan []byte // of large files; bounds memory
 }
@@ -163,7 +164,7 @@ func run(ctx context.Context, db *object.DB, opt Options, writer func() *object.
 	if err := c.finish(res); err != nil {
 		return nil, err
 	}
-	if c.opt.Cache == nil || c.racy || c.root != c.opt.Cache.Root().Digest || c.opt.Cache.Root().Deep || res.Counts != (history.Counts{Unchanged: res.Counts.Unchanged}) {
+	if !c.taken {
 		res.Cache = func(k scan.CacheKey) []byte { return c.cache.Seal(k, c.rootOff) }
 	}
 	return res, nil
@@ -215,29 +216,19 @@ func (c *capture) finish(res *Result) error {
 // settle sorts the changes and joins a removal and an addition of the same content to a rename.
 func settle(all []change) ([]history.Change, history.Counts) {
 	slices.SortFunc(all, func(a, b change) int { return strings.Compare(a.Path, b.Path) })
-	gone := map[contentKey][]int{}
+	items := make([]diff.Item, len(all))
 	for i := range all {
-		if all[i].Kind == history.Removed && all[i].key.size > 0 {
-			gone[all[i].key] = append(gone[all[i].key], i)
-		}
+		items[i] = diff.Item{Kind: all[i].Kind, Path: all[i].Path, Key: diff.Key{Digest: all[i].key.digest, Size: all[i].key.size}}
 	}
-	dropped := map[int]bool{}
-	for i := range all {
-		from := gone[all[i].key]
-		if all[i].Kind != history.Added || len(from) == 0 {
-			continue
-		}
-		pick := slices.IndexFunc(from, func(j int) bool { return path.Base(all[j].Path) == path.Base(all[i].Path) })
-		pick = max(pick, 0)
-		all[i].Kind, all[i].Old = history.Renamed, all[from[pick]].Path
-		dropped[from[pick]] = true
-		gone[all[i].key] = slices.Delete(slices.Clone(from), pick, pick+1)
-	}
+	partner := diff.Renames(items)
 	var out []history.Change
 	var n history.Counts
 	for i := range all {
-		if dropped[i] {
-			continue
+		if j := partner[i]; j >= 0 {
+			if all[i].Kind == history.Removed {
+				continue // listed where it went
+			}
+			all[i].Kind, all[i].Old = history.Renamed, all[j].Path
 		}
 		switch all[i].Kind {
 		case history.Added:

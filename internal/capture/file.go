@@ -454,7 +454,9 @@ func (k *worker) loadBases(from []digest.Digest) ([]digest.Digest, error) {
 				}
 				continue
 			}
-			k.window.Add(plain)
+			if !k.window.Add(plain) {
+				continue // it would have no number
+			}
 			bases = append(bases, b)
 			total += len(plain)
 		}

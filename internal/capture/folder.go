@@ -356,14 +356,13 @@ func (c *capture) remember(f *scan.Folder, st *folder, d digest.Digest, sum tree
 		st.deep = st.deep || e.Racy
 		entries = append(entries, e)
 	}
-	c.racy = c.racy || st.deep
 	return c.cache.Add(d, f.Info.Device, sum, st.deep, entries)
 }
 
 // report hands a folder's tree to its parent, or ends the capture's walk.
 func (c *capture) report(f *scan.Folder, st *folder, ch child, changed bool) {
 	if f.Parent == nil {
-		c.root, c.sum, c.rootOff = ch.digest, ch.summary, ch.off
+		c.root, c.sum, c.rootOff, c.taken = ch.digest, ch.summary, ch.off, ch.record != nil
 		return
 	}
 	up := f.Parent.User.(*folder)

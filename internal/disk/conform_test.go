@@ -344,7 +344,7 @@ func conformRename(t *testing.T, d Dir) {
 func conformMeta(t *testing.T, d Dir) {
 	put(t, d, "f", "x")
 	must(t, d.Mkdir("dir", 0o755))
-	mode, mtime := uint32(0o641), int64(1_234_567_890_123_456_789)
+	mode, mtime := uint32(0o741), int64(1_234_567_890_123_456_789)
 	for _, name := range []string{"f", "dir", "."} {
 		must(t, d.SetMeta(name, Change{Mode: &mode, Mtime: &mtime}))
 		info, err := d.Stat(name)
@@ -564,8 +564,14 @@ func TestOSConform(t *testing.T) {
 	testDir(t, func(t *testing.T) Dir { return tempDir(t) })
 }
 
+func TestFaultyConform(t *testing.T) {
+	testDir(t, func(t *testing.T) Dir {
+		return NewFaulty(tempDir(t), func(Op) error { return nil }).Root()
+	})
+}
+
 func TestMemoryConform(t *testing.T) {
-	testDir(t, func(t *testing.T) Dir { return NewMemory().Root() })
+	testDir(t, func(t *testing.T) Dir { return NewMemory(MemoryOptions{}).Root() })
 }
 
 // tempDir is an empty directory on the real disk.

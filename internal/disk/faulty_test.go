@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -89,7 +90,7 @@ func TestFaultyEachKind(t *testing.T) {
 				t.Fatalf("%s: got %v", k, err)
 			}
 			var one *fs.PathError
-			var two interface{ Error() string }
+			var two *os.LinkError
 			if !errors.As(err, &one) && !errors.As(err, &two) {
 				t.Fatalf("%s: %T", k, err)
 			}

@@ -10,7 +10,7 @@ func Map(d Dir, name string) (data []byte, release func() error, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	real, ok := f.(*osFile)
+	onDisk, ok := f.(*osFile)
 	if !ok {
 		f.Close()
 		return readForMap(d, name)
@@ -26,7 +26,7 @@ func Map(d Dir, name string) (data []byte, release func() error, err error) {
 	if info.Size > math.MaxInt {
 		return readForMap(d, name) // which says ErrTooLarge
 	}
-	data, release, err = real.mapAll(int(info.Size))
+	data, release, err = onDisk.mapAll(int(info.Size))
 	if err != nil {
 		return readForMap(d, name) // some file systems cannot map
 	}

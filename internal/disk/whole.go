@@ -75,6 +75,15 @@ func Done(f File, off, n int64) {
 	}
 }
 
+// SyncAll makes all that was written on the file system of d durable; errors.ErrUnsupported where files and
+// directories have to be synced one by one.
+func SyncAll(d Dir) error {
+	if f, ok := d.(Flusher); ok {
+		return f.SyncAll()
+	}
+	return &fs.PathError{Op: "sync file system of", Path: ".", Err: errors.ErrUnsupported}
+}
+
 // Free returns how many bytes can still be written below d; errors.ErrUnsupported where unknown.
 func Free(d Dir) (int64, error) {
 	if s, ok := d.(Space); ok {

@@ -307,6 +307,9 @@ func Merge(records []Record, typ string) []*Entity {
 	return out
 }
 
+// Raw is an encoded value of a field.
+type Raw = json.RawMessage
+
 // Value encodes a field's value; it must be encodable as JSON.
 func Value(v any) json.RawMessage {
 	b, err := json.Marshal(v)

@@ -85,11 +85,12 @@ type Options struct {
 
 // DB is the object database of one vault. It is safe for concurrent use.
 type DB struct {
-	store  store.Store
-	vault  [16]byte
-	keys   *seal.Keys
-	opt    Options
-	config Config
+	store     store.Store
+	vault     [16]byte
+	keys      *seal.Keys
+	opt       Options
+	config    Config
+	keyStored bool // the master key lies beside the data
 
 	load  sync.Mutex // one refresh at a time
 	ready atomic.Bool

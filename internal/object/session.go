@@ -309,6 +309,9 @@ func (s *Session) Flush() error {
 	if err := s.putIndex(ctx); err != nil {
 		return err
 	}
+	if s.Stored().Sealed == 0 && !s.settle {
+		return nil
+	}
 	if s.settle {
 		if t, ok := s.db.store.(store.Settler); ok {
 			return t.Settle(ctx)

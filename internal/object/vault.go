@@ -78,7 +78,7 @@ func Create(ctx context.Context, s store.Store, sha256 bool, opt Options) (*DB, 
 		return nil, err
 	}
 	db := newDB(s, id, keys, opt)
-	db.config = c
+	db.config, db.keyStored = c, true
 	slot, err := json.Marshal(seal.StoredSlot(master))
 	if err != nil {
 		return nil, err
@@ -107,6 +107,9 @@ func Create(ctx context.Context, s store.Store, sha256 bool, opt Options) (*DB, 
 // Config returns what the vault says of itself.
 func (db *DB) Config() Config { return db.config }
 
+// KeyStored reports whether the master key lies with the data, so that who reads the vault can open it.
+func (db *DB) KeyStored() bool { return db.keyStored }
+
 // Open opens the vault in s. passphrase is asked for only when every slot needs one; nil means that there
 // is none to ask.
 func Open(ctx context.Context, s store.Store, passphrase func() ([]byte, error), opt Options) (*DB, error) {
@@ -128,7 +131,7 @@ func Open(ctx context.Context, s store.Store, passphrase func() ([]byte, error),
 	if err != nil || c.Format != Format {
 		return nil, fmt.Errorf("config: %w", ErrDamaged)
 	}
-	master, err := openSlots(ctx, s, passphrase)
+	master, stored, err := openSlots(ctx, s, passphrase)
 	if err != nil {
 		return nil, err
 	}
@@ -141,21 +144,21 @@ func Open(ctx context.Context, s store.Store, passphrase func() ([]byte, error),
 		return nil, fmt.Errorf("config: %w", ErrDamaged)
 	}
 	db := newDB(s, sid, keys, opt)
-	db.config = c
+	db.config, db.keyStored = c, stored
 	return db, nil
 }
 
 // openSlots opens the first key slot it can.
-func openSlots(ctx context.Context, s store.Store, passphrase func() ([]byte, error)) (seal.Master, error) {
+func openSlots(ctx context.Context, s store.Store, passphrase func() ([]byte, error)) (m seal.Master, stored bool, err error) {
 	var locked []seal.Slot
 	failure := fmt.Errorf("keys: %w", ErrMissing)
 	for o, err := range s.List(ctx, "keys/") {
 		if err != nil {
-			return seal.Master{}, fmt.Errorf("list keys: %w", err)
+			return m, false, fmt.Errorf("list keys: %w", err)
 		}
 		b, err := s.Get(ctx, o.Name, 0, -1, nil)
 		if err != nil {
-			return seal.Master{}, fmt.Errorf("read %s: %w", o.Name, err)
+			return m, false, fmt.Errorf("read %s: %w", o.Name, err)
 		}
 		var slot seal.Slot
 		dec := json.NewDecoder(bytes.NewReader(b))
@@ -170,7 +173,7 @@ func openSlots(ctx context.Context, s store.Store, passphrase func() ([]byte, er
 		}
 		m, err := slot.Open(nil)
 		if err == nil {
-			return m, nil
+			return m, true, nil
 		}
 		failure = fmt.Errorf("%s: %w", o.Name, err)
 	}
@@ -178,20 +181,20 @@ func openSlots(ctx context.Context, s store.Store, passphrase func() ([]byte, er
 		if len(locked) > 0 {
 			failure = fmt.Errorf("the vault needs a passphrase: %w", seal.ErrWrongKey)
 		}
-		return seal.Master{}, failure
+		return m, false, failure
 	}
 	p, err := passphrase()
 	if err != nil {
-		return seal.Master{}, err
+		return m, false, err
 	}
 	for _, slot := range locked {
 		m, err := slot.Open(p)
 		if err == nil {
-			return m, nil
+			return m, false, nil
 		}
 		failure = err
 	}
-	return seal.Master{}, failure
+	return m, false, failure
 }
 
 // A Commit is a filled slot: a snapshot's manifest.

@@ -3,7 +3,6 @@ package scan
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/crc32"
 
 	"varve/internal/digest"
@@ -18,7 +17,7 @@ import (
 //
 // Integers are little endian. A cache is a header, records, and a trailer:
 //
-//	header   8 "varve-sc", 4 format 1, 4 zero, 16 vault, 16 project, 16 snapshot
+//	header   8 "varve-sc", 4 format 1, 4 zero, 16 vault, 16 project, 16 zero
 //	trailer  8 offset of the root's record, 4 CRC-32C of everything before the trailer's CRC
 //
 // Records come after those of their subfolders. A record is
@@ -47,7 +46,7 @@ const (
 
 // CacheKey says what a cache belongs to.
 type CacheKey struct {
-	Vault, Project, Snapshot [16]byte
+	Vault, Project [16]byte
 }
 
 // Cache is an opened stat cache.
@@ -71,7 +70,6 @@ func OpenCache(b []byte) (*Cache, error) {
 	c := &Cache{b: b[:len(b)-cacheTrailer], root: binary.LittleEndian.Uint64(b[len(b)-cacheTrailer:])}
 	copy(c.Key.Vault[:], b[16:])
 	copy(c.Key.Project[:], b[32:])
-	copy(c.Key.Snapshot[:], b[48:])
 	return c, nil
 }
 
@@ -262,23 +260,13 @@ func (w *CacheWriter) copy(r *Record, depth int) uint64 {
 func (w *CacheWriter) Seal(k CacheKey, root uint64) []byte {
 	copy(w.b[16:], k.Vault[:])
 	copy(w.b[32:], k.Project[:])
-	copy(w.b[48:], k.Snapshot[:])
 	w.b = binary.LittleEndian.AppendUint64(w.b, root)
 	return binary.LittleEndian.AppendUint32(w.b, crc32.Checksum(w.b, castagnoli()))
 }
-
-// String tells what the cache is of, for messages.
-func (c *Cache) String() string { return fmt.Sprintf("stat cache of %x", c.Key.Snapshot) }
 
 func appendSummary(dst []byte, s *tree.Summary) []byte {
 	for _, v := range []uint64{s.Files, s.Dirs, s.Links, s.Specials, s.Bytes, s.Doubtful, s.Depth} {
 		dst = binary.AppendUvarint(dst, v)
 	}
 	return dst
-}
-
-// Rekey returns the cache's bytes for another snapshot of the same state.
-func (c *Cache) Rekey(k CacheKey) []byte {
-	w := &CacheWriter{b: append([]byte(nil), c.b...)}
-	return w.Seal(k, c.root)
 }

@@ -91,7 +91,7 @@ type Options struct {
 	Cache   *Cache
 	Rules   [][]*ignore.Rule // of the root, the weakest first
 	Fold    bool             // rules do not tell upper from lower case
-	Files   []string        // names of ignore files to read in each folder, e.g. ".varveignore"
+	Files   []string         // names of ignore files to read in each folder, e.g. ".varveignore"
 	Skip    func(disk.Info) bool
 	// Enter is called when a folder was listed, on some worker. Leave is called after its tasks are done
 	// and its subfolders left.

@@ -41,6 +41,11 @@ type blockEncoder interface {
 	EncodeAll(src, dst []byte) []byte
 }
 
+// blockDecoder is what verification asks.
+type blockDecoder interface {
+	Block(dst []byte, c Codec, stored []byte, rawLen int) ([]byte, error)
+}
+
 // zstdWindow bounds the memory of encoders and of every decoder of what they write.
 const zstdWindow = 4 << 20
 
@@ -88,7 +93,7 @@ func unzstd(d *zstd.Decoder, dst, frame []byte, n int) ([]byte, error) {
 // have been used.
 type Encoder struct {
 	fast, better blockEncoder
-	dec          *Decoder
+	dec          blockDecoder
 	back         []byte // what verification decodes into
 	sample       []byte // what the probe compresses into
 	typed        []byte // the candidate of a typed transform

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/klauspost/compress/huff0"
@@ -133,7 +134,10 @@ func TestProbeLosesLittle(t *testing.T) {
 	if e.incompressible(island) {
 		t.Error("24 KiB of text between the samples are overlooked")
 	}
-	if e.incompressible(bytes.Repeat(randomBytes(1, 256), 1024)) {
+	if !looksRandom(bytes.Repeat(randomBytes(1, 3000), 90)) {
+		t.Error("repeats of one random piece do not look random: the next test proves nothing")
+	}
+	if e.incompressible(bytes.Repeat(randomBytes(1, 3000), 90)) {
 		t.Error("repeats of one random piece are called incompressible")
 	}
 }
@@ -299,6 +303,74 @@ func TestFaultyCodecIsCaught(t *testing.T) {
 	}
 }
 
+// wrongPlanes decodes planes to other bytes.
+type wrongPlanes struct{ blockDecoder }
+
+func (w wrongPlanes) Block(dst []byte, c Codec, stored []byte, n int) ([]byte, error) {
+	out, err := w.blockDecoder.Block(dst, c, stored, n)
+	if c == Planes {
+		out[n/2] ^= 1
+	}
+	return out, err
+}
+
+func TestFaultyPlanesAreCaught(t *testing.T) {
+	e, raw := NewEncoder(), weights(64<<10, 2)
+	e.dec = wrongPlanes{e.dec}
+	c, stored, err := e.BlockTyped(nil, raw, Planes, 2)
+	if err != nil || c != Zstd || e.Faults() != 1 {
+		t.Fatalf("codec %d, %d faults, %v", c, e.Faults(), err)
+	}
+	if got, err := NewDecoder().Block(nil, c, stored, len(raw)); err != nil || !bytes.Equal(got, raw) {
+		t.Errorf("%d bytes back, %v", len(got), err)
+	}
+}
+
+// counting counts the bytes it is given.
+type counting struct {
+	blockEncoder
+	n *int
+}
+
+func (c counting) EncodeAll(src, dst []byte) []byte {
+	*c.n += len(src)
+	return c.blockEncoder.EncodeAll(src, dst)
+}
+
+func TestRandomBytesAreNotCompressedInVain(t *testing.T) {
+	e, n := NewEncoder(), 0
+	e.fast, e.better = counting{e.fast, &n}, counting{e.better, &n}
+	for _, level := range []Level{Fast, Better} {
+		n = 0
+		if block(t, e, randomBytes(1, 256<<10), level); n > 16<<10 {
+			t.Errorf("level %d: %d bytes were compressed", level, n)
+		}
+	}
+}
+
+// allocated returns how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// A second frame in the bytes of a block must not be believed when it asks for memory.
+func TestDecoderBoundsEveryFrame(t *testing.T) {
+	_, frame := block(t, NewEncoder(), prose(1, 10000), Fast)
+	stored := newZstd(zstd.SpeedFastest).EncodeAll(make([]byte, 128<<20), bytes.Clone(frame))
+	d := NewDecoder()
+	if n := allocated(func() {
+		if _, err := d.Block(nil, Zstd, stored, 10000); !errors.Is(err, ErrDamaged) {
+			t.Errorf("got %v", err)
+		}
+	}); n > 32<<20 {
+		t.Errorf("%d bytes allocated for a block of 10000", n)
+	}
+}
+
 func TestDecoderRefuses(t *testing.T) {
 	d := NewDecoder()
 	_, frame := block(t, NewEncoder(), prose(1, 10000), Fast)
@@ -320,27 +392,28 @@ func TestDecoderRefuses(t *testing.T) {
 		n      int
 		want   error
 	}{
-		"negative":          {Raw, nil, -1, ErrDamaged},
-		"too large":         {Zstd, frame, MaxBlock + 1, ErrDamaged},
-		"raw short":         {Raw, []byte("ab"), 3, ErrDamaged},
-		"raw long":          {Raw, []byte("ab"), 1, ErrDamaged},
-		"frame short":       {Zstd, frame, 10001, ErrDamaged},
-		"frame long":        {Zstd, frame, 9999, ErrDamaged},
-		"frame cut":         {Zstd, frame[:len(frame)-1], 10000, ErrDamaged},
-		"frame and more":    {Zstd, append(bytes.Clone(frame), frame...), 10000, ErrDamaged},
-		"no frame":          {Zstd, nil, 0, ErrDamaged},
-		"size unsaid":       {Zstd, stream, 6 << 20, ErrDamaged},
-		"planes, nothing":   {Planes, nil, 0, ErrDamaged},
-		"planes, width 3":   {Planes, []byte{3}, 0, ErrDamaged},
-		"planes, no tail":   {Planes, []byte{2}, 1, ErrDamaged},
-		"planes, mode":      {Planes, []byte{2, 3, 0, 3, 0}, 2, ErrDamaged},
-		"planes, more":      {Planes, []byte{2, 0, 7, 0, 8, 9}, 2, ErrDamaged},
-		"planes, no plane":  {Planes, []byte{2}, MaxBlock, ErrDamaged},
-		"planes, huff size": {Planes, []byte{2, 1, 255, 255, 255, 0}, 2000, ErrDamaged},
-		"stride":            {Stride, nil, 0, ErrUnsupported},
-		"delta":             {Delta, nil, 0, ErrUnsupported},
-		"subtract":          {Subtract, nil, 0, ErrUnsupported},
-		"unknown":           {200, nil, 0, ErrUnsupported},
+		"negative":             {Raw, nil, -1, ErrDamaged},
+		"too large":            {Zstd, frame, MaxBlock + 1, ErrDamaged},
+		"too large, but whole": {Raw, make([]byte, MaxBlock+1), MaxBlock + 1, ErrDamaged},
+		"raw short":            {Raw, []byte("ab"), 3, ErrDamaged},
+		"raw long":             {Raw, []byte("ab"), 1, ErrDamaged},
+		"frame short":          {Zstd, frame, 10001, ErrDamaged},
+		"frame long":           {Zstd, frame, 9999, ErrDamaged},
+		"frame cut":            {Zstd, frame[:len(frame)-1], 10000, ErrDamaged},
+		"frame and more":       {Zstd, append(bytes.Clone(frame), frame...), 10000, ErrDamaged},
+		"no frame":             {Zstd, nil, 0, ErrDamaged},
+		"size unsaid":          {Zstd, stream, 6 << 20, ErrDamaged},
+		"planes, nothing":      {Planes, nil, 0, ErrDamaged},
+		"planes, width 3":      {Planes, []byte{3}, 0, ErrDamaged},
+		"planes, no tail":      {Planes, []byte{2}, 1, ErrDamaged},
+		"planes, mode":         {Planes, []byte{2, 3, 0, 3, 0}, 2, ErrDamaged},
+		"planes, more":         {Planes, []byte{2, 0, 7, 0, 8, 9}, 2, ErrDamaged},
+		"planes, no plane":     {Planes, []byte{2}, MaxBlock, ErrDamaged},
+		"planes, huff size":    {Planes, []byte{2, 1, 255, 255, 255, 0}, 2000, ErrDamaged},
+		"stride":               {Stride, nil, 0, ErrUnsupported},
+		"delta":                {Delta, nil, 0, ErrUnsupported},
+		"subtract":             {Subtract, nil, 0, ErrUnsupported},
+		"unknown":              {200, nil, 0, ErrUnsupported},
 	} {
 		if got, err := d.Block([]byte("dst"), v.c, v.stored, v.n); !errors.Is(err, v.want) || string(got) != "dst" {
 			t.Errorf("%s: %d bytes, %v", name, len(got), err)

@@ -146,6 +146,11 @@ func (d *Decoder) readRun(run, in []byte) ([]byte, error) {
 func scatter(raw, planes []byte, w, n int) {
 	a, b := planes[:n], planes[n:2*n]
 	if w == 2 {
+		for len(a) >= 4 && len(b) >= 4 {
+			x := spread(binary.LittleEndian.Uint32(a)) | spread(binary.LittleEndian.Uint32(b))<<8
+			binary.LittleEndian.PutUint64(raw, x)
+			a, b, raw = a[4:], b[4:], raw[8:]
+		}
 		for j := range a {
 			binary.LittleEndian.PutUint16(raw[2*j:], uint16(a[j])|uint16(b[j])<<8)
 		}
@@ -155,4 +160,10 @@ func scatter(raw, planes []byte, w, n int) {
 	for j := range a {
 		binary.LittleEndian.PutUint32(raw[4*j:], uint32(a[j])|uint32(b[j])<<8|uint32(c[j])<<16|uint32(d[j])<<24)
 	}
+}
+
+// spread puts a zero byte after each byte of x.
+func spread(x uint32) uint64 {
+	y := (uint64(x) | uint64(x)<<16) & 0x0000ffff0000ffff
+	return (y | y<<8) & 0x00ff00ff00ff00ff
 }

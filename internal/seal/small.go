@@ -42,7 +42,7 @@ const Overhead = objectHeader + bodyHeader + tagSize
 
 // objectCodec is what sealing one object borrows; it is too big to make each time.
 type objectCodec struct {
-	enc *zstd.Encoder
+	enc blockEncoder
 	dec *zstd.Decoder
 }
 
@@ -87,19 +87,19 @@ func (k *Keys) Seal(dst []byte, kind Kind, id []byte, plain []byte, rand io.Read
 	out = append(out, salt[:]...)
 	out = append(out, commitment[:]...)
 	body := len(out)
-	out = k.appendBody(out, plain)
+	c := k.borrow()
+	out = c.appendBody(out, plain)
+	k.codecs.Put(c)
 	aad := k.objectAAD(kind, id, out[start:body])
 	return aead.Seal(out[:body], make([]byte, aead.NonceSize()), out[body:], aad), nil
 }
 
 // appendBody appends codec, length and the smaller of plain and its zstd frame, which must decode to plain.
-func (k *Keys) appendBody(out, plain []byte) []byte {
+func (c *objectCodec) appendBody(out, plain []byte) []byte {
 	at := len(out)
 	out = append(out, byte(Zstd))
 	out = binary.LittleEndian.AppendUint32(out, uint32(len(plain)))
 	if len(plain) > 0 {
-		c := k.borrow()
-		defer k.codecs.Put(c)
 		out = c.enc.EncodeAll(plain, out)
 		stored := out[at+bodyHeader:]
 		if len(stored) < len(plain) {

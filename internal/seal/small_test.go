@@ -196,6 +196,17 @@ func TestObjectBodyIsBounded(t *testing.T) {
 	}
 }
 
+func TestFaultyObjectCodecIsCaught(t *testing.T) {
+	plain := prose(1, 5000)
+	for _, garbage := range []bool{false, true} {
+		c := objectCodec{enc: faulty{newZstd(zstd.SpeedFastest), garbage}, dec: newUnzstd()}
+		want := append([]byte{0, 0x88, 0x13, 0, 0}, plain...)
+		if got := c.appendBody(nil, plain); !bytes.Equal(got, want) {
+			t.Errorf("garbage %t: codec %d, %d bytes", garbage, got[0], len(got))
+		}
+	}
+}
+
 func TestSealNeedsRandom(t *testing.T) {
 	if _, err := testKeys().Seal(nil, Manifest, nil, nil, bytes.NewReader(make([]byte, 31))); err == nil {
 		t.Error("sealed without a whole salt")

@@ -182,7 +182,12 @@ func TestStreamHasOneForm(t *testing.T) {
 	setNonce(&nonce, 1, true)
 	sealed = s.aead.Seal(sealed, nonce[:], nil, s.aad)
 	if _, err := s.OpenSegments(nil, sealed, 0, 2); !errors.Is(err, ErrDamaged) {
-		t.Errorf("got %v", err)
+		t.Errorf("an empty last segment: %v", err)
+	}
+	setNonce(&nonce, 0, false)
+	sealed = s.aead.Seal(nil, nonce[:], full[:100], s.aad)
+	if _, err := s.OpenSegments(nil, sealed, 0, 2); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a short segment before the last: %v", err)
 	}
 }
 

@@ -107,11 +107,15 @@ func (w *Window) index() {
 	for ; w.indexed < w.Len(); w.indexed++ {
 		end := w.starts[w.indexed+1] - 8
 		for at := w.starts[w.indexed]; at <= end; at += windowEvery {
-			// The first of equal words stays: it keeps the number of bases small.
 			hash := windowHash(binary.LittleEndian.Uint64(w.data[at:]))
-			if slot := &table[hash>>(shift&63)]; *slot == 0 {
-				*slot = windowTag(hash) | uint32(at+1)
+			slot := &table[hash>>(shift&63)]
+			// The first of equal words stays: it keeps the number of bases small. No branch: no processor
+			// could predict it.
+			value := windowTag(hash) | uint32(at+1)
+			if *slot != 0 {
+				value = *slot
 			}
+			*slot = value
 		}
 	}
 }
@@ -143,7 +147,8 @@ func (w *Window) match(target []byte, limit int, allowed []int) bool {
 			from = q
 		} else {
 			hash := windowHash(word)
-			if slot := table[hash>>(shift&63)]; slot != 0 && slot&^windowPlace == windowTag(hash) {
+			// The tag comes first, since it nearly always refuses and is well predicted for that.
+			if slot := table[hash>>(shift&63)]; slot&^windowPlace == windowTag(hash) && slot != 0 {
 				if q := int(slot&windowPlace) - 1; binary.LittleEndian.Uint64(data[q:]) == word {
 					from = q
 				}
@@ -179,6 +184,12 @@ func (w *Window) match(target []byte, limit int, allowed []int) bool {
 // extend grows the match of target[p:] with data[from:] both ways, within its base and not before anchor. It
 // returns the operation and where in target its copy starts; ok is false if it is not worth its bytes.
 func (w *Window) extend(target []byte, p, from, anchor, diagonal int, allowed []int) (op windowOp, at int, ok bool) {
+	least := windowMinNew
+	if from-p == diagonal {
+		least = 8
+	} else if !w.atLeast(target, p, from, anchor, least) {
+		return op, 0, false
+	}
 	base, found := slices.BinarySearch(w.starts, from)
 	for found && base+1 < len(w.starts) && w.starts[base+1] == from {
 		base++ // empty bases start here too
@@ -197,14 +208,22 @@ func (w *Window) extend(target []byte, p, from, anchor, diagonal int, allowed []
 		start--
 		length++
 	}
-	least := windowMinNew
-	if from-p == diagonal {
-		least = 8
-	}
 	if length < least {
 		return op, 0, false
 	}
 	return windowOp{insert: at - anchor, from: start, length: length, base: base}, at, true
+}
+
+// atLeast reports whether target[p:] and data[from:] share n bytes both ways, wherever bases end: a cheap
+// refusal of the many words that agree by accident.
+func (w *Window) atLeast(target []byte, p, from, anchor, n int) bool {
+	have := commonPrefix(target[p:min(p+n, len(target))], w.data[from:min(from+n, len(w.data))])
+	for p > anchor && from > 0 && have < n && target[p-1] == w.data[from-1] {
+		p--
+		from--
+		have++
+	}
+	return have >= n
 }
 
 // commonPrefix returns how many bytes a and b share from their start.

@@ -145,6 +145,7 @@ func TestWindowFindsWhatIsShared(t *testing.T) {
 		{"shifted by one", [][]byte{base}, base[1:], 16, []int{0}},
 		{"across two bases", [][]byte{base[:100001], base[100001:]}, base[50000:150000], 28, []int{0, 1}},
 		{"second base first", [][]byte{base[:100000], base[100000:]}, cut(base[150000:], base[:50000]), 28, []int{1, 0}},
+		{"twice the same", [][]byte{base, base}, base[8:], 16, []int{0}},
 		{"with empty bases", [][]byte{nil, base[:1000], nil, nil, base[1000:], nil}, base, 24, []int{1, 4}},
 	} {
 		payload, used, ok := newWindow(v.bases...).Encode(nil, v.target, len(v.target))
@@ -201,6 +202,51 @@ func TestWindowDeclines(t *testing.T) {
 	}
 	if _, _, ok := newWindow(base).Encode(nil, half, 33<<10); !ok {
 		t.Error("declined within the limit")
+	}
+}
+
+func TestWindowKeepsTheLimit(t *testing.T) {
+	base := randomBytes(1, 16<<10)
+	target := bytes.Clone(base)
+	for i := 100; i < len(target); i += 64 {
+		target[i] ^= 1
+	}
+	w := newWindow(base)
+	whole, _, ok := w.Encode(nil, target, len(target))
+	if !ok {
+		t.Fatal("declined")
+	}
+	for limit := 1; limit < len(whole)+10; limit++ {
+		p, _, ok := w.Encode(nil, target, limit)
+		if len(p) > limit || ok != (limit >= len(whole)) {
+			t.Fatalf("limit %d: %d of %d bytes, ok %t", limit, len(p), len(whole), ok)
+		}
+	}
+}
+
+func TestApplyIsBounded(t *testing.T) {
+	base := make([]byte, 1<<20)
+	copies := func(n int) []byte {
+		var ops []byte
+		for i := range n {
+			ops = append(ops, 0)
+			ops = binary.AppendUvarint(ops, uint64(len(base))<<2)
+			ops = binary.AppendVarint(ops, int64(-len(base)*min(i, 1)))
+		}
+		return append(binary.AppendUvarint(nil, uint64(len(ops))), ops...)
+	}
+	if got, err := Apply(nil, copies(3), [][]byte{base}, 3<<20); err != nil || len(got) != 3<<20 {
+		t.Errorf("three copies: %d bytes, %v", len(got), err)
+	}
+	many := copies(200)
+	if n := allocated(func() { Apply(nil, many, [][]byte{base}, 10) }); n > 4<<20 {
+		t.Errorf("%d bytes allocated for a target of 10", n)
+	}
+	literals := make([]byte, MaxBlock+1)
+	large := binary.AppendUvarint(nil, uint64(len(literals)))
+	large = append(append([]byte{byte(len(large))}, large...), literals...)
+	if _, err := Apply(nil, large, nil, len(literals)); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a whole target of more than MaxBlock: %v", err)
 	}
 }
 

@@ -1,0 +1,34 @@
+// Command varve keeps every state of a project and gives any of it back.
+//
+// It is thin: a verb is a file of this package that reads its flags, calls the library, and prints. What all
+// verbs promise is in command.go: stdout is data and stderr is talk; --json gives one object a line, each
+// with its "schema"; exit codes are those of the table there; nothing is asked unless both stdin and stdout
+// are terminals.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// errInterrupted is why a context ended that a signal cancelled.
+var errInterrupted = errors.New("interrupted")
+
+func main() { os.Exit(run()) }
+
+// run is main without the exit. The first signal lets the verb clean up, the second one kills.
+func run() int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		cancel(errInterrupted)
+	}()
+	return execute(ctx, system(), os.Args[1:])
+}

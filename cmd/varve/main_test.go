@@ -1,0 +1,223 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"varve": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			for _, name := range []string{"HOME", "USERPROFILE"} {
+				env.Setenv(name, env.WorkDir)
+			}
+			env.Setenv("LOCALAPPDATA", filepath.Join(env.WorkDir, "local"))
+			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
+			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
+			env.Setenv("TZ", "UTC")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code": code, "jsonhas": jsonHas, "json": jsonIs, "rawname": rawName, "flip": flip, "save": save,
+		},
+		RequireUniqueNames: true,
+	})
+}
+
+// code N ARGS… runs varve and wants the exit code N.
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: code N ARGS…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec("varve", args[1:]...)
+	got := 0
+	if err != nil {
+		// The number is in the error of the process and nowhere else.
+		if _, err := fmt.Sscanf(err.Error(), "exit status %d", &got); err != nil {
+			ts.Fatalf("varve: %v", err)
+		}
+	}
+	if got != want {
+		ts.Fatalf("varve %s: exit code %d, want %d\n%s", strings.Join(args[1:], " "), got, want, ts.ReadFile("stderr"))
+	}
+}
+
+// objects reads the JSON lines of the last command and wants each to begin with its schema.
+func objects(ts *testscript.TestScript) []map[string]any {
+	var out []map[string]any
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		var o map[string]any
+		if err := json.Unmarshal([]byte(line), &o); err != nil {
+			ts.Fatalf("%v: %s", err, line)
+		}
+		if !strings.HasPrefix(line, `{"schema":"varve.`) {
+			ts.Fatalf("schema does not come first: %s", line)
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// jsonhas SCHEMA FIELD… wants at least one line, and all these fields in each of this schema.
+func jsonHas(ts *testscript.TestScript, neg bool, args []string) {
+	found := false
+	for _, o := range objects(ts) {
+		if o["schema"] != "varve."+args[0] {
+			continue
+		}
+		found = true
+		for _, field := range args[1:] {
+			if _, ok := o[field]; ok == neg {
+				ts.Fatalf("%s: field %q: present %v", args[0], field, ok)
+			}
+		}
+	}
+	if !found {
+		ts.Fatalf("no line with schema varve.%s", args[0])
+	}
+}
+
+// json LINE PATH WANT compares a value, as JSON; LINE from 0 or -1 for the last; "len" at the end of a
+// dotted PATH counts.
+func jsonIs(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: json LINE PATH WANT")
+	}
+	all := objects(ts)
+	i, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	if i < 0 {
+		i += len(all)
+	}
+	if i < 0 || i >= len(all) {
+		ts.Fatalf("%d lines, no line %s", len(all), args[0])
+	}
+	var v any = all[i]
+	for part := range strings.SplitSeq(args[1], "|") {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[part]
+		case []any:
+			if part == "len" {
+				v = float64(len(x))
+				break
+			}
+			n, err := strconv.Atoi(part)
+			ts.Check(err)
+			if n >= len(x) {
+				ts.Fatalf("%s: only %d", args[1], len(x))
+			}
+			v = x[n]
+		default:
+			ts.Fatalf("%s: %v has no fields", args[1], v)
+		}
+	}
+	var want any
+	if err := json.Unmarshal([]byte(args[2]), &want); err != nil {
+		want = args[2]
+	}
+	if reflect.DeepEqual(v, want) == neg {
+		ts.Fatalf("%s is %v, want %v", args[1], v, want)
+	}
+}
+
+// rawname BASE64 TEXT makes a file whose name is any bytes; it skips where the system refuses.
+func rawName(ts *testscript.TestScript, _ bool, args []string) {
+	b, err := base64.StdEncoding.DecodeString(args[1])
+	ts.Check(err)
+	at := filepath.Join(ts.MkAbs(args[0]), string(b))
+	if err := os.WriteFile(at, []byte(args[2]), 0o644); err != nil {
+		ts.Logf("skipped: this file system refuses the name: %v", err)
+		ts.Setenv("SKIPPED", "1")
+	}
+}
+
+// flip DIR damages one byte in the middle of each file below DIR.
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	n := 0
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(p string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(p)
+		if err != nil || len(b) == 0 {
+			return err
+		}
+		n++
+		b[len(b)/2] ^= 0x40
+		if err := os.Chmod(p, 0o644); err != nil {
+			return err
+		}
+		return os.WriteFile(p, b, 0o644)
+	}))
+	if n == 0 {
+		ts.Fatalf("nothing to damage in %s", args[0])
+	}
+}
+
+// save VAR FIELD keeps a field of the last line in a variable.
+func save(ts *testscript.TestScript, _ bool, args []string) {
+	all := objects(ts)
+	ts.Setenv(args[0], fmt.Sprint(all[len(all)-1][args[1]]))
+}
+
+// TestManPages wants a page for every command, with its flags.
+func TestManPages(t *testing.T) {
+	var out bytes.Buffer
+	e := &env{talk: &out, quiet: true}
+	e.out = newOut(&out)
+	dir := t.TempDir()
+	root := newRoot(e)
+	if err := e.man(root, dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range root.Commands() {
+		b, err := os.ReadFile(filepath.Join(dir, "varve-"+c.Name()+".1"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if c.Runnable() && !bytes.Contains(b, []byte(`\-\-json`)) {
+			t.Errorf("page of %s lacks the flags of all commands", c.Name())
+		}
+	}
+}
+
+// TestContractFlags wants the flags that every verb promises.
+func TestContractFlags(t *testing.T) {
+	var out bytes.Buffer
+	e := &env{talk: &out}
+	e.out = newOut(&out)
+	root := newRoot(e)
+	for _, path := range []string{"snap", "restore", "undo", "redo", "init", "milestone add", "milestone annotate", "milestone rm", "tag add", "tag rm", "hold add", "hold rm", "config set"} {
+		c, _, err := root.Find(strings.Fields(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Flags().Lookup("dry-run") == nil {
+			t.Errorf("%s changes something and has no --dry-run", path)
+		}
+		for _, name := range []string{"vault", "json", "quiet", "verbose", "yes", "dir"} {
+			if c.InheritedFlags().Lookup(name) == nil {
+				t.Errorf("%s has no --%s", path, name)
+			}
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"varve"
+)
+
+func verifyVerb(e *env) *cobra.Command {
+	var o varve.VerifyOptions
+	c := &cobra.Command{
+		Use: "verify [REF]", Short: "Check that everything is there and right", GroupID: "care",
+		Long: "Checks that everything the snapshots of the vault need is there; with --data reads every byte of it.\n" +
+			"With REF only what that snapshot of the project needs. Exit code 20 if anything is wrong.",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: e.completeRefs,
+		RunE:              func(cmd *cobra.Command, args []string) error { return e.verify(cmd.Context(), o, args) },
+	}
+	c.Flags().BoolVar(&o.Data, "data", false, "read every byte")
+	c.Flags().DurationVar(&o.Budget, "budget", 0, "stop after a `TIME`, as 10m")
+	return c
+}
+
+type verifyJSON struct {
+	Schema   string        `json:"schema"`
+	OK       bool          `json:"ok"`
+	Complete bool          `json:"complete"`
+	Data     bool          `json:"data"`
+	Objects  int64         `json:"checked_objects"`
+	Bytes    int64         `json:"checked_bytes"`
+	Findings []findingJSON `json:"findings"`
+	Seconds  float64       `json:"seconds"`
+}
+
+type findingJSON struct {
+	Schema    string   `json:"schema"`
+	Kind      string   `json:"kind"`
+	Object    string   `json:"object"`
+	Path      string   `json:"path"`
+	PathBytes []byte   `json:"path_bytes,omitempty"`
+	Paths     []string `json:"paths"`
+	Snapshots []string `json:"snapshots"`
+	Detail    string   `json:"detail"`
+	Repair    string   `json:"repair"`
+}
+
+func (e *env) verify(ctx context.Context, o varve.VerifyOptions, args []string) error {
+	if o.Budget < 0 {
+		return usage("", "--budget %s: want more than nothing", o.Budget)
+	}
+	var v *varve.Vault
+	var err error
+	if len(args) == 0 {
+		if _, _, err = e.vaultPath(); err == nil {
+			v, _, err = e.openVault(ctx, false)
+		}
+	} else {
+		var p *place
+		if p, err = e.open(ctx, need{}); err != nil {
+			return err
+		}
+		var s *varve.Snapshot
+		if s, err = e.resolve(p, args[0]); err == nil {
+			v, o.Snapshots = p.vault, []*varve.Snapshot{s}
+		}
+	}
+	if err != nil {
+		return err
+	}
+	began := e.now()
+	r, err := v.Verify(ctx, o)
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	if err := e.verified(&o, r, e.now().Sub(began)); err != nil {
+		return err
+	}
+	if !r.OK {
+		return outcome(exitDamage)
+	}
+	return nil
+}
+
+func (e *env) verified(o *varve.VerifyOptions, r *varve.VerifyReport, took time.Duration) error {
+	if e.json {
+		j := verifyJSON{"varve.verify/1", r.OK, r.Complete, o.Data, r.Objects, r.Bytes, []findingJSON{}, took.Seconds()}
+		for _, f := range r.Findings {
+			path, b := text(f.Path)
+			j.Findings = append(j.Findings, findingJSON{"varve.finding/1", string(f.Kind), f.Object, path, b, texts(f.Paths), texts(f.Snapshots), f.Detail, f.Repair})
+		}
+		return e.emit(j)
+	}
+	e.meter.clear()
+	for _, f := range r.Findings {
+		e.printf("%s: %s: %s\n", f.Kind, name(f.Object), lines(f.Detail))
+		if f.Path != "" {
+			e.printf("  hits %s", name(f.Path))
+			if n := len(f.Paths); n > 1 {
+				e.printf(" and %s more", count(n-1))
+			}
+			e.printf(" in %s\n", name(fmt.Sprint(f.Snapshots)))
+		}
+		if f.Repair != "" {
+			e.printf("  repair: %s\n", lines(f.Repair))
+		}
+	}
+	verdict := "all is right"
+	switch {
+	case !r.OK:
+		verdict = plural(len(r.Findings), "finding")
+	case !r.Complete:
+		verdict = "nothing wrong so far; the time was not enough for all"
+	case !o.Data:
+		verdict = "everything is there; --data reads every byte"
+	}
+	e.printf("checked %s, %s in %s: %s\n", plural(r.Objects, "object"), size(r.Bytes), lasting(took), verdict)
+	return nil
+}
