@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"runtime"
+	"strings"
 	"time"
 
 	"varve/internal/disk"
@@ -212,14 +213,14 @@ func OpenDir(ctx context.Context, d disk.Dir, create bool, opt Options) (v *Vaul
 	return v, made, nil
 }
 
-// empty refuses to make a vault where objects of another lie: its config may be what was lost. A key alone
-// is what a vault leaves whose making was cut short.
+// empty refuses to make a vault where objects of another lie: its config may be what was lost. A key and
+// the store's probes are what a vault leaves whose making was cut short.
 func empty(ctx context.Context, s store.Store) error {
 	for o, err := range s.List(ctx, "") {
 		if err != nil {
 			return err
 		}
-		if len(o.Name) < 5 || o.Name[:5] != "keys/" {
+		if !strings.HasPrefix(o.Name, "keys/") && !strings.HasPrefix(o.Name, "probe/") {
 			return fmt.Errorf("there are objects of a vault (%s) but no config: %w", o.Name, ErrDamaged)
 		}
 	}

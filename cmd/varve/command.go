@@ -247,6 +247,7 @@ func (e *env) report(err error) int {
 		_ = e.emit(errorJSON{"varve.error/1", word, err.Error(), hint, code})
 		return code
 	}
+	_ = e.out.Flush()
 	fmt.Fprintf(e.talk, "varve: %s\n", lines(err.Error()))
 	if hint != "" {
 		fmt.Fprintf(e.talk, "  hint: %s\n", hint)
@@ -270,34 +271,30 @@ func (e *env) printf(format string, args ...any) {
 
 // say tells people something beside the data, unless they want quiet.
 func (e *env) say(format string, args ...any) {
-	if !e.quiet {
-		e.meter.clear()
-		fmt.Fprintf(e.talk, format+"\n", args...)
+	if e.quiet {
+		return
 	}
+	e.meter.clear()
+	_ = e.out.Flush() // on a terminal both come in order
+	fmt.Fprintf(e.talk, format+"\n", args...)
 }
 
-// confirm asks before something that cannot be undone.
+// confirm asks before much is lost from sight. Without a terminal there is nobody to ask, and the caller
+// said what it wants.
 func (e *env) confirm(question string) error {
-	switch {
-	case e.yes:
+	if e.yes || !e.ask {
 		return nil
-	case !e.ask:
-		return usage("add --yes", "%s needs an answer, and there is no terminal to ask", question)
 	}
 	e.meter.clear()
 	fmt.Fprintf(e.talk, "%s? [y/N] ", question)
 	line, err := bufio.NewReader(e.in).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the answer: %w", err)
+	}
 	if answer := strings.ToLower(strings.TrimSpace(line)); answer == "y" || answer == "yes" {
 		return nil
 	}
-	return errors.Join(errors.New("not confirmed"), ignoreEOF(err))
-}
-
-func ignoreEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
+	return errors.New("not confirmed, nothing was changed")
 }
 
 // abs reads a path of the command line as if varve had been started in -C.
@@ -360,7 +357,10 @@ func group(cmd *cobra.Command, args []string) error {
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
-	return usage(hint, "%s: unknown command %q", cmd.CommandPath(), args[0])
+	if !cmd.HasParent() {
+		return usage(hint, "unknown command %q", args[0])
+	}
+	return usage(hint, "%s: unknown command %q", cmd.Name(), args[0])
 }
 
 // strict makes groups refuse unknown subcommands, and counts of arguments errors of usage.
@@ -371,7 +371,7 @@ func strict(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
-				return usage("usage: "+cmd.UseLine(), "%s: %w", cmd.CommandPath(), err)
+				return usage("usage: "+cmd.UseLine(), "%s: %w", title(cmd), err)
 			}
 			return nil
 		}
@@ -393,7 +393,15 @@ func flagError(cmd *cobra.Command, err error) error {
 			}
 		})
 	}
-	return usage(hint, "%s: %w", cmd.CommandPath(), err)
+	return usage(hint, "%s: %w", title(cmd), err)
+}
+
+// title is a command's path without the program's name, with which an error begins anyway.
+func title(c *cobra.Command) string {
+	if !c.HasParent() {
+		return "command line"
+	}
+	return strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ")
 }
 
 // distance is the number of letters to change, add or drop to make b of a.

@@ -42,6 +42,9 @@ func plural[T int | int64 | uint64](n T, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		return count(n) + " " + stem + "ies"
+	}
 	return count(n) + " " + noun + "s"
 }
 

@@ -25,6 +25,14 @@ func TestCount(t *testing.T) {
 	}
 }
 
+func TestPlural(t *testing.T) {
+	for want, got := range map[string]string{"1 file": plural(1, "file"), "0 files": plural(0, "file"), "2,000 entries": plural(2000, "entry")} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestAge(t *testing.T) {
 	now := time.Date(2026, 11, 19, 12, 0, 0, 0, time.UTC)
 	for d, want := range map[time.Duration]string{0: "just now", 59 * time.Second: "59 seconds ago", time.Minute: "1 minute ago", 2*time.Hour + 59*time.Minute: "2 hours ago",

@@ -81,6 +81,9 @@ func (e *env) restore(ctx context.Context, f *restoreFlags, args []string) error
 	if f.to != "" {
 		o.To = e.abs(f.to)
 	}
+	if err := e.confirmRemoval(ctx, p, o); err != nil {
+		return err
+	}
 	began := e.now()
 	res, err := p.project.Restore(ctx, o)
 	if err != nil {
@@ -103,6 +106,22 @@ func (e *env) restore(ctx context.Context, f *restoreFlags, args []string) error
 		return outcome(exitPartial)
 	}
 	return err
+}
+
+// confirmRemoval asks in a terminal before files are removed, though undo would bring them back.
+func (e *env) confirmRemoval(ctx context.Context, p *place, o varve.RestoreOptions) error {
+	if !o.Delete || o.DryRun || e.yes || !e.ask {
+		return nil
+	}
+	o.DryRun = true
+	plan, err := p.project.Restore(ctx, o)
+	if err != nil {
+		return fmt.Errorf("plan the restore of %s: %w", o.Snapshot.Ref(), err)
+	}
+	if plan.Removed == 0 {
+		return nil
+	}
+	return e.confirm(fmt.Sprintf("remove %s that %s does not have", plural(plan.Removed, "file"), o.Snapshot.Ref()))
 }
 
 // wanted reads REF [PATH…], REF:PATH, and PATH@REF…, which must agree on the snapshot.

@@ -38,6 +38,7 @@ type applying struct {
 	abort    error           // ends the restore
 	touched  map[string]bool // live directories in which names changed
 	inodes   map[uint64]bool // on a target that folds names: inodes that are published
+	merged   []*node         // directories that were taken into ones that no tree knows
 	replaced map[string]bool // paths of Live that were replaced under another spelling
 }
 
@@ -62,10 +63,13 @@ func (p *Plan) Apply(ctx context.Context) (*Result, error) {
 	a.folder, a.stage, a.live = f, newHandles(f.dir), newHandles(p.opt.Target)
 	err = a.run(ctx)
 	a.stage.forget()
-	a.live.forget()
 	if rerr := f.remove(); err == nil && rerr != nil {
 		a.warn(f.name, rerr)
 	}
+	if err == nil {
+		err = a.syncLive()
+	}
+	a.live.forget()
 	return a.finish(), err
 }
 
@@ -113,7 +117,7 @@ func (a *applying) run(ctx context.Context) error {
 	a.publishAll()
 	a.removeAll()
 	a.setAllMeta(ctx)
-	return a.syncLive()
+	return nil
 }
 
 // learn finds out what the system does to new files.
@@ -145,7 +149,7 @@ func (a *applying) build(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		a.fail(n, a.in(n.dir, func(d disk.Dir) error { return d.Mkdir(n.name, 0o700) }))
+		a.built(n, a.in(n.dir, func(d disk.Dir) error { return d.Mkdir(n.name, 0o700) }))
 	}
 	if err := errors.Join(a.fatal(), a.fill(ctx)); err != nil {
 		return err
@@ -164,7 +168,10 @@ func (a *applying) build(ctx context.Context) error {
 	}
 	for _, n := range slices.Backward(a.p.dirs) {
 		if !n.failed && !a.late(n) {
-			a.fail(n, a.in(n.dir, func(d disk.Dir) error { return a.setMeta(d, n, n.name, 0o700) }))
+			err := a.in(n.dir, func(d disk.Dir) error { return a.setMeta(d, n, n.name, 0o700) })
+			if err != nil {
+				a.failed(n.path, err) // the directory is there, and what is in it
+			}
 		}
 	}
 	return ctx.Err()
@@ -183,7 +190,7 @@ func within(c *handles, dir string, do func(disk.Dir) error) error {
 		return err
 	}
 	defer c.put(d)
-	return do(d)
+	return do(d.Dir)
 }
 
 // link makes a hard link in the staging folder. Where there are none, or no more, it makes a copy.
@@ -298,6 +305,14 @@ func (a *applying) syncLive() error {
 func (a *applying) finished(n *node, err error) {
 	a.files.Add(1)
 	a.bytes.Add(n.size)
+	a.built(n, err)
+}
+
+// built notes that n is in the staging folder. After an error it must not be there, lest a directory take it along.
+func (a *applying) built(n *node, err error) {
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		_ = a.in(n.dir, func(d disk.Dir) error { return d.Remove(n.name) }) // the first error is the one to tell
+	}
 	a.fail(n, err)
 }
 

@@ -59,6 +59,9 @@ func (n *node) change() Change { return Change{Path: n.path, Type: n.typ, Size: 
 // staged is the path of the node below the staging folder.
 func (n *node) staged() string { return join(n.dir, n.name) }
 
+// dest is the final path of the node.
+func (n *node) dest() string { return n.root.final + n.staged()[len(n.root.name):] }
+
 // unit makes n one that is built in the staging folder itself.
 func (n *node) unit(number int, final string) {
 	n.root, n.dir, n.name, n.final = n, "", strconv.Itoa(number), final

@@ -79,7 +79,11 @@ func (a *applying) publish(d disk.Dir, u *node) error {
 		if err := a.clearAway(d, u, name); err != nil {
 			return err
 		}
-		return a.publishNew(from, u.name, d, name, u.typ)
+		err := a.publishNew(from, u.name, d, name, u.typ)
+		if errors.Is(err, syscall.EXDEV) {
+			err = a.publishAcross(from, u, d, name)
+		}
+		return err
 	case u.typ == disk.Directory:
 		if err := d.Remove(name); err != nil {
 			return err
@@ -134,11 +138,9 @@ func (a *applying) publishOver(from disk.Dir, u *node, to disk.Dir, name string)
 			a.inodes[info.Inode] = true
 		}
 		if spelt != name {
-			if err := to.Rename(spelt, to, name); err != nil {
-				return err
-			}
+			return to.Rename(spelt, to, name)
 		}
-		return a.setMeta(to, u, name, ^uint32(0))
+		return nil
 	case spelt != name && info.Type != disk.Directory && u.typ != disk.Directory:
 		old := a.goneAs(join(parentOf(u.path), spelt))
 		if old != nil && old.is(&info) {
@@ -171,6 +173,7 @@ func (a *applying) merge(from disk.Dir, name string, to disk.Dir, newName, path 
 		return err
 	}
 	defer dst.Close()
+	a.merged = append(a.merged, a.p.built[path])
 	entries, err := src.List(nil)
 	if err != nil {
 		return err
@@ -343,6 +346,12 @@ func (a *applying) setAllMeta(ctx context.Context) {
 		}
 		a.result.Meta++
 		done[n.path] = true
+	}
+	for _, n := range slices.Backward(a.merged) {
+		dest := n.dest()
+		if err := within(a.live, parentOf(dest), func(d disk.Dir) error { return a.setMeta(d, n, baseOf(dest), ^uint32(0)) }); err != nil {
+			a.failed(n.path, err)
+		}
 	}
 	for dir := range a.touched {
 		if dir == "" || done[dir] || !a.p.scope.holds(dir) {

@@ -134,6 +134,7 @@ func TestPaths(t *testing.T) {
 
 // randomModel draws a tree over few names, so that two of them meet often and with different types.
 func randomModel(t *rapid.T, label string) model {
+	contents := []string{"", "tiny", noise(1, 700), noise(2, 12_000), noise(1, 700) + noise(4, 20_000), strings.Repeat("z", 9000)}
 	m := model{}
 	var fill func(prefix string, depth int)
 	fill = func(prefix string, depth int) {
@@ -144,8 +145,8 @@ func randomModel(t *rapid.T, label string) model {
 			xattr := rapid.SampledFrom([]string{"", "", "x", "y"}).Draw(t, label+p+"xattr")
 			switch rapid.IntRange(0, 6).Draw(t, label+p) {
 			case 0, 1:
-				c := rapid.SampledFrom([]string{"", "tiny", noise(1, 700), noise(2, 12_000), noise(1, 700) + noise(4, 20_000), strings.Repeat("z", 9000)}).Draw(t, label+p+"content")
-				m[p] = spec{typ: disk.Regular, mode: mode, mtime: mtime, content: c, xattr: xattr}
+				c := rapid.IntRange(0, len(contents)-1).Draw(t, label+p+"content")
+				m[p] = spec{typ: disk.Regular, mode: mode, mtime: mtime, content: contents[c], xattr: xattr}
 			case 2:
 				g := rapid.Uint64Range(1, 3).Draw(t, label+p+"group")
 				m[p] = spec{typ: disk.Regular, mode: 0o644, mtime: epoch + int64(g), content: noise(g, int(g)*3000), group: g}
@@ -385,6 +386,7 @@ func TestPatch(t *testing.T) {
 func TestDamagedChunk(t *testing.T) {
 	v := newVault(t)
 	m := model{"bad": file(noise(1, 3000)), "good": file(noise(2, 4000)), "tiny": file("t"), "dir": folderSpec(), "dir/bad": file(noise(1, 3000) + noise(5, 9000))}
+	v.put(model{"good": m["good"]}) // in a pack of its own
 	whole := v.put(m)
 	damaged := losing(t, v, m)
 	d := disk.NewMemory(disk.MemoryOptions{}).Root()

@@ -132,7 +132,6 @@ func (a *applying) begin(d disk.Dir, n *node) (disk.File, error) {
 	}
 	if err != nil {
 		f.Close()
-		_ = d.Remove(n.name) // the first error is the one to tell
 		return nil, err
 	}
 	return f, nil
@@ -191,12 +190,10 @@ func (a *applying) makeWhole(d disk.Dir, n *node, b []byte) error {
 	if err == nil {
 		err = a.setMeta(d, n, n.name, a.mode(n))
 	}
-	if err != nil {
-		_ = d.Remove(n.name) // the first error is the one to tell
-		return err
+	if err == nil {
+		a.written.Add(int64(len(b)))
 	}
-	a.written.Add(int64(len(b)))
-	return nil
+	return err
 }
 
 // release lets go of a sink; the last one finishes the file.
@@ -216,9 +213,6 @@ func (a *applying) release(s *sink) {
 	if d, derr := a.stage.get(s.n.dir); derr == nil {
 		if err == nil {
 			err = a.setMeta(d, s.n, s.n.name, a.mode(s.n)|0o600)
-		}
-		if err != nil && s.made {
-			_ = d.Remove(s.n.name) // the first error is the one to tell
 		}
 		a.stage.put(d)
 	} else if err == nil {
