@@ -333,9 +333,10 @@ func mayTellTime(file, pkg, name string) bool {
 	return pkg == "time" && name == "Now" && (file == "vault.go" || file == "internal/simulation/simulation.go")
 }
 
-// mayRoll: seeded chance is what the instruments of tests are made of; they take the seed from above.
+// mayRoll: seeded chance is what sample projects and the instruments of tests are made of; they take the seed
+// from above.
 func mayRoll(file string) bool {
-	return file == "internal/disk/memory_crash.go" || strings.HasPrefix(file, "internal/simulation/") || strings.HasPrefix(file, "store/storetest/")
+	return file == "internal/disk/memory_crash.go" || strings.HasPrefix(file, "internal/fixture/") || strings.HasPrefix(file, "internal/simulation/") || strings.HasPrefix(file, "store/storetest/")
 }
 
 // constant reports whether a package variable is one in name only: an error, an interface check, a compiled

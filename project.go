@@ -109,9 +109,10 @@ func (p *Project) Name() string {
 	return path.Base(p.path)
 }
 
-// Adopt writes the project's id into its folder.
-func (p *Project) adopt() error {
-	if p.kept {
+// adopt writes the project's id into its folder. With the first snapshot it also syncs one that is there:
+// who wrote it may not have come to that.
+func (p *Project) adopt(first bool) error {
+	if p.kept && !first {
 		return nil
 	}
 	dot, err := disk.MkdirAll(p.dir, dotDir, 0o755)
@@ -119,12 +120,31 @@ func (p *Project) adopt() error {
 		return err
 	}
 	defer dot.Close()
+	if p.kept {
+		return errors.Join(dot.Sync(), p.dir.Sync())
+	}
 	text := "# This folder is kept by varve. The id ties it to its history, wherever it is moved.\nid = \"" + p.ID() + "\"\n"
-	if err := disk.WriteWhole(dot, projectName, 0o644, []byte(text)); err != nil {
+	if err := publishWhole(dot, projectName, projectName+"."+p.ID(), []byte(text)); err != nil {
 		return fmt.Errorf("mark the project: %w", err)
 	}
 	p.kept = true
 	return p.dir.Sync()
+}
+
+// publishWhole writes a file that must not be there yet: an id that another process gave stands.
+func publishWhole(d disk.Dir, name, temp string, content []byte) error {
+	if err := disk.CreateWhole(d, temp, 0o644, content); err != nil {
+		return err
+	}
+	err := d.Publish(temp, d, name)
+	if errors.Is(err, errors.ErrUnsupported) { // a file system without hard links
+		err = d.Rename(temp, d, name)
+	}
+	if err != nil {
+		_ = d.Remove(temp) // the first error is the one to tell
+		return err
+	}
+	return d.Sync()
 }
 
 // cacheName is the stat cache's name in Options.Cache.

@@ -66,7 +66,7 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 		if err := s.Flush(); err != nil {
 			return err
 		}
-		if err := p.adopt(); err != nil && !readOnly(err) {
+		if err := p.adopt(latest == nil); err != nil && !readOnly(err) {
 			return err
 		}
 		snap = p.describe(o, res, latest, began)

@@ -205,6 +205,10 @@ func OpenDir(ctx context.Context, d disk.Dir, create bool, opt Options) (v *Vaul
 		}
 		made = true
 		v, err = Create(ctx, s, opt)
+		if errors.Is(err, fs.ErrExist) { // another process was quicker
+			made = false
+			v, err = Open(ctx, s, opt)
+		}
 	}
 	if err != nil {
 		return nil, false, err

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +23,6 @@ import (
 	"varve/internal/ledger"
 	"varve/internal/object"
 	"varve/internal/seal"
-	"varve/internal/tree"
 	"varve/store"
 )
 
@@ -160,7 +160,12 @@ func (f *folder) second() {
 	copy(b[100_000:], "an edit in the middle of the scene")
 	f.write("art/scene.txt", 1_610_000_000, slices.Insert(b, 200_000, []byte("and something put in")...))
 	f.write("readme.txt", 1_610_000_001, []byte("hello again, varve\n"))
-	f.must(f.root.Rename("docs/../tool", f.root, "tool"))
+	docs, name := f.dir("docs/sole.bin")
+	f.must(docs.Rename(name, docs, "moved.bin"))
+	f.must(f.root.Remove("tagged"))
+	mode := uint32(0o600)
+	f.meta("hard-b", 1_600_000_009, &mode, nil)
+	f.settle()
 }
 
 // third is what changed until the third.
@@ -169,6 +174,7 @@ func (f *folder) third() {
 	copy(b[100_000:], "another edit in the middle of the scene")
 	f.write("art/scene.txt", 1_620_000_000, b)
 	f.write("new \u00e9.txt", 1_620_000_001, words("new", 3000))
+	f.settle()
 }
 
 // seams cuts seamed.pak into entries of all classes, some of them so short that they are literals.
@@ -333,6 +339,13 @@ func TestUpdate(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeNew(t, "vectors/cases.json", append(cases, '\n'))
+	small, err := json.MarshalIndent(makeLayers(t), "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Decoding does not mind the case of keys, people do.
+	small = regexp.MustCompile(`"[A-Z]\w*":`).ReplaceAllFunc(small, bytes.ToLower)
+	writeNew(t, "vectors/layers.json", append(small, '\n'))
 }
 
 // TestWriter: the same folder is described by the same digests as when the vector was made. A change of
@@ -359,5 +372,3 @@ func TestWriter(t *testing.T) {
 		t.Error("no delta in a later snapshot")
 	}
 }
-
-var _ = tree.MaxInline

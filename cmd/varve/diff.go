@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -129,7 +130,7 @@ func (e *env) lies(ctx context.Context, p *place, arg string) bool {
 	if err != nil {
 		return false
 	}
-	if p.root != "" && exists(e.abs(arg)) {
+	if _, err := os.Lstat(e.abs(arg)); p.root != "" && err == nil {
 		return true
 	}
 	for _, s := range p.project.Snapshots() {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"varve"
 )
@@ -132,4 +134,29 @@ func TestRate(t *testing.T) {
 	if _, ok := r.left(1 << 50); ok {
 		t.Error("a guess of years")
 	}
+}
+
+// FuzzName wants nothing of a name to reach a terminal but what prints, and names without it unchanged.
+func FuzzName(f *testing.F) {
+	for _, s := range []string{"", "a b", "\x1b[2J", "\xff\xfe", "\u202e", "a\nb", `"\`, "\ufffd"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := name(s)
+		plain := utf8.ValidString(s)
+		for _, r := range s {
+			plain = plain && unicode.IsPrint(r) && r != utf8.RuneError
+		}
+		if plain && got != s {
+			t.Errorf("name(%q) = %q", s, got)
+		}
+		for _, r := range got {
+			if !unicode.IsPrint(r) {
+				t.Errorf("name(%q) = %q holds %q", s, got, r)
+			}
+		}
+		if !utf8.ValidString(got) {
+			t.Errorf("name(%q) = %q is no text", s, got)
+		}
+	})
 }

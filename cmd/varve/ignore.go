@@ -96,10 +96,7 @@ type ignoreRules struct {
 
 // openRules gathers the rules of the project, or of a folder that may become one.
 func (e *env) openRules(ctx context.Context) (*ignoreRules, error) {
-	root, kept := e.projectRoot()
-	if !kept {
-		root = e.abs(".")
-	}
+	root, _ := e.projectRoot()
 	var s varve.IgnoreSettings
 	p, err := e.open(ctx, need{newFolder: true, folder: true})
 	switch {

@@ -28,10 +28,7 @@ func (e *env) init(ctx context.Context, here bool) error {
 		if e.vault != "" {
 			return usage("", "--here and --vault exclude each other")
 		}
-		root, ok := e.projectRoot()
-		if !ok {
-			root = e.abs(".")
-		}
+		root, _ := e.projectRoot()
 		e.vault = filepath.Join(root, dotVarve, "vault")
 	}
 	path, _, err := e.vaultPath()

@@ -176,9 +176,8 @@ func flip(ts *testscript.TestScript, _ bool, args []string) {
 
 // TestManPages wants a page for every command, with its flags.
 func TestManPages(t *testing.T) {
-	var out bytes.Buffer
-	e := &env{talk: &out, quiet: true}
-	e.out = newOut(&out)
+	e, _, _ := world(t)
+	e.quiet = true
 	dir := t.TempDir()
 	root := newRoot(e)
 	if err := e.man(root, dir); err != nil {
@@ -198,9 +197,7 @@ func TestManPages(t *testing.T) {
 
 // TestContractFlags wants the flags that every verb promises.
 func TestContractFlags(t *testing.T) {
-	var out bytes.Buffer
-	e := &env{talk: &out}
-	e.out = newOut(&out)
+	e, _, _ := world(t)
 	root := newRoot(e)
 	for _, path := range []string{"snap", "restore", "undo", "redo", "init", "milestone add", "milestone annotate", "milestone rm", "tag add", "tag rm", "hold add", "hold rm", "config set"} {
 		c, _, err := root.Find(strings.Fields(path))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"golang.org/x/term"
 
@@ -52,17 +53,17 @@ func (e *env) cacheDir() string {
 	return filepath.Join(e.home, ".cache", "varve")
 }
 
-// projectRoot returns the nearest folder from -C upwards that is a project, or has a vault of its own that
-// waits for its first snapshot; ok is false if there is none.
+// projectRoot returns the nearest folder from -C upwards that is a project, or the folder of -C itself where
+// it has a vault that waits for its first snapshot; ok is false if there is none. A mere vault further up
+// makes no project of everything below it.
 func (e *env) projectRoot() (root string, ok bool) {
-	for dir := e.abs("."); ; dir = filepath.Dir(dir) {
-		for _, mark := range []string{projectFile, filepath.Join("vault", "config")} {
-			if _, err := os.Stat(filepath.Join(dir, dotVarve, mark)); err == nil {
-				return dir, true
-			}
+	start := e.abs(".")
+	for dir := start; ; dir = filepath.Dir(dir) {
+		if exists(filepath.Join(dir, dotVarve, projectFile)) {
+			return dir, true
 		}
 		if dir == filepath.Dir(dir) {
-			return "", false
+			return start, exists(filepath.Join(start, dotVarve, "vault", "config"))
 		}
 	}
 }
@@ -79,7 +80,7 @@ func (e *env) vaultPath() (path string, named bool, err error) {
 	}
 	if root, ok := e.projectRoot(); ok {
 		own := filepath.Join(root, dotVarve, "vault")
-		if _, err := os.Stat(own); err == nil {
+		if exists(own) {
 			return own, true, nil
 		}
 	}
@@ -122,7 +123,7 @@ func (e *env) openVault(ctx context.Context, create bool) (v *varve.Vault, made 
 }
 
 func (e *env) noVaultHint(path string) string {
-	if _, err := os.Stat(path); err == nil {
+	if exists(path) {
 		return "the folder is there but holds no vault; --vault or VARVE_VAULT names another"
 	}
 	return "varve snap makes it; --vault or VARVE_VAULT names another"
@@ -131,9 +132,13 @@ func (e *env) noVaultHint(path string) string {
 // options are what the library needs from outside.
 func (e *env) options() varve.Options {
 	opt := varve.Options{Now: e.now, Host: e.host, User: e.userName, Boot: e.boot, PID: e.pid, Passphrase: e.passphrase}
+	var warning sync.Mutex
 	opt.Warn = func(what string, err error) {
 		if !e.quiet && !e.json {
-			e.say("varve: warning: %s: %s", name(what), lines(err.Error()))
+			warning.Lock()
+			defer warning.Unlock()
+			e.meter.clear()
+			fmt.Fprintf(e.talk, "varve: warning: %s: %s\n", name(what), lines(err.Error()))
 		}
 	}
 	if cache, err := disk.Create(e.cacheDir()); err == nil {
@@ -166,6 +171,11 @@ func (e *env) passphrase() ([]byte, error) {
 	return term.ReadPassword(int(e.in.Fd()))
 }
 
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 // place is a vault and a project in it.
 type place struct {
 	vault   *varve.Vault
@@ -196,9 +206,6 @@ func (e *env) open(ctx context.Context, n need) (*place, error) {
 		return p, e.openNamed(ctx, p)
 	}
 	root, kept := e.projectRoot()
-	if !kept {
-		root = e.abs(".")
-	}
 	dir, err := disk.Open(root)
 	if err != nil {
 		return nil, fmt.Errorf("open folder %s: %w", name(root), cause(err))

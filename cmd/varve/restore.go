@@ -98,7 +98,7 @@ func (e *env) restore(ctx context.Context, f *restoreFlags, args []string) error
 		return fmt.Errorf("restore %s: %w", o.Snapshot.Ref(), err)
 	}
 	if e.json {
-		err = e.emit(e.restoreJSON(&o, res, e.now().Sub(began)))
+		err = e.emit(restoreOf(&o, res, e.now().Sub(began)))
 	} else {
 		e.tellRestore(&o, res, e.now().Sub(began))
 	}
@@ -163,7 +163,7 @@ func (e *env) wanted(p *place, args []string) (*varve.Snapshot, []string, error)
 	return s, paths, nil
 }
 
-func (e *env) restoreJSON(o *varve.RestoreOptions, r *varve.RestoreResult, took time.Duration) restoreJSON {
+func restoreOf(o *varve.RestoreOptions, r *varve.RestoreResult, took time.Duration) restoreJSON {
 	to, _ := text(o.To)
 	j := restoreJSON{Schema: "varve.restore/1", Version: o.Snapshot.Version, ID: o.Snapshot.ID.String(), To: to, Files: r.Files, Bytes: r.Bytes, Written: r.Written,
 		Unchanged: r.Unchanged, Removed: r.Removed, Seconds: took.Seconds(), Warnings: texts(r.Warnings), Errors: failures(r.Errors), DryRun: o.DryRun}

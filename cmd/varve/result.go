@@ -168,7 +168,7 @@ func versionOf(v *varve.Version) versionJSON {
 	return versionJSON{"varve.version/1", s.Version, s.Ref(), s.ID.String(), rfc(s.Time), p, pb, v.Bytes, v.SHA256, v.Change, o, ob, s.Message}
 }
 
-// tell prints the snapshots of a list for people: one line each.
+// snapshotLine prints a snapshot for people, in one line.
 func (e *env) snapshotLine(p *place, s *varve.Snapshot) {
 	e.printf("%-5s %-16s %s", s.Ref(), age(s.Time, e.now()), deltas(s))
 	for _, m := range p.names(s) {

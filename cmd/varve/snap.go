@@ -86,6 +86,9 @@ func (e *env) tellSnap(p *place, s *varve.Snapshot) {
 		e.tellFailures(s.Errors)
 		return
 	}
+	if p.root != e.abs(".") {
+		e.printf("    of the project %s\n", name(p.root))
+	}
 	if s.Stored.Plain > 0 {
 		e.printf("    new %s, stored %s (%s)\n", size(s.Stored.Plain), size(s.Stored.Sealed), percent(s.Stored.Sealed, s.Stored.Plain))
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,9 +41,4 @@ func referencesTopic() *cobra.Command {
   before:REF              the one before
 
 REF:PATH is a file or folder in it, from the project's folder; PATH@REF the same, from the current folder.`}
-}
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
 }

@@ -55,9 +55,7 @@ func (e *env) verify(ctx context.Context, o varve.VerifyOptions, args []string) 
 	var v *varve.Vault
 	var err error
 	if len(args) == 0 {
-		if _, _, err = e.vaultPath(); err == nil {
-			v, _, err = e.openVault(ctx, false)
-		}
+		v, _, err = e.openVault(ctx, false)
 	} else {
 		var p *place
 		if p, err = e.open(ctx, need{}); err != nil {

@@ -264,6 +264,10 @@ func (s *Session) putIndex(ctx context.Context) error {
 	if w.Len() == 0 {
 		return nil
 	}
+	// An index that survives power loss must not speak of packs that have not.
+	if err := s.db.store.Barrier(ctx); err != nil {
+		return err
+	}
 	id, err := s.db.NewID()
 	if err != nil {
 		return err

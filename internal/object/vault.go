@@ -41,6 +41,8 @@ var (
 	ErrNewer   = errors.New("the vault is of a newer format than this program reads")
 )
 
+var errUnfit = fmt.Errorf("config and key do not fit: %w", ErrDamaged)
+
 const (
 	maxConfig = 64 << 10
 	maxSlot   = 64 << 10
@@ -60,12 +62,15 @@ func (c *Config) mac(k *seal.Keys) (string, error) {
 // Create makes a vault in an empty store, with the master key kept beside the data, and opens it.
 func Create(ctx context.Context, s store.Store, sha256 bool, opt Options) (*DB, error) {
 	var id [16]byte
-	var master seal.Master
 	if _, err := io.ReadFull(opt.Rand, id[:]); err != nil {
 		return nil, err
 	}
-	if _, err := io.ReadFull(opt.Rand, master[:]); err != nil {
-		return nil, err
+	// What a making that was cut short has left is used again: a second master key would stay beside the first.
+	master, stored, err := openSlots(ctx, s, nil, func(seal.Master) bool { return true })
+	if err != nil || !stored {
+		if _, err := io.ReadFull(opt.Rand, master[:]); err != nil {
+			return nil, err
+		}
 	}
 	traits, err := store.Probe(ctx, s, opt.Rand)
 	if err != nil {
@@ -131,25 +136,23 @@ func Open(ctx context.Context, s store.Store, passphrase func() ([]byte, error),
 	if err != nil || c.Format != Format {
 		return nil, fmt.Errorf("config: %w", ErrDamaged)
 	}
-	master, stored, err := openSlots(ctx, s, passphrase)
+	var keys *seal.Keys
+	_, stored, err := openSlots(ctx, s, passphrase, func(m seal.Master) bool {
+		keys = seal.Derive(m, sid)
+		want, err := c.mac(keys)
+		return err == nil && subtle.ConstantTimeCompare([]byte(want), []byte(c.Mac)) == 1
+	})
 	if err != nil {
 		return nil, err
-	}
-	keys := seal.Derive(master, sid)
-	want, err := c.mac(keys)
-	if err != nil {
-		return nil, err
-	}
-	if subtle.ConstantTimeCompare([]byte(want), []byte(c.Mac)) != 1 {
-		return nil, fmt.Errorf("config: %w", ErrDamaged)
 	}
 	db := newDB(s, sid, keys, opt)
 	db.config, db.keyStored = c, stored
 	return db, nil
 }
 
-// openSlots opens the first key slot it can.
-func openSlots(ctx context.Context, s store.Store, passphrase func() ([]byte, error)) (m seal.Master, stored bool, err error) {
+// openSlots opens the first key slot whose master key fits. Of two makings at once the slower leaves a key
+// that opens nothing.
+func openSlots(ctx context.Context, s store.Store, passphrase func() ([]byte, error), fits func(seal.Master) bool) (m seal.Master, stored bool, err error) {
 	var locked []seal.Slot
 	failure := fmt.Errorf("keys: %w", ErrMissing)
 	for o, err := range s.List(ctx, "keys/") {
@@ -172,8 +175,11 @@ func openSlots(ctx context.Context, s store.Store, passphrase func() ([]byte, er
 			continue
 		}
 		m, err := slot.Open(nil)
-		if err == nil {
+		if err == nil && fits(m) {
 			return m, true, nil
+		}
+		if err == nil {
+			err = errUnfit
 		}
 		failure = fmt.Errorf("%s: %w", o.Name, err)
 	}
@@ -189,8 +195,11 @@ func openSlots(ctx context.Context, s store.Store, passphrase func() ([]byte, er
 	}
 	for _, slot := range locked {
 		m, err := slot.Open(p)
-		if err == nil {
+		if err == nil && fits(m) {
 			return m, false, nil
+		}
+		if err == nil {
+			err = errUnfit
 		}
 		failure = err
 	}

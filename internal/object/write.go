@@ -41,12 +41,24 @@ type Writer struct {
 	enc   *seal.Encoder
 	level seal.Level
 	open  [streams]block
+
+	stored, other []byte // of the block flushed last
 }
 
 type block struct {
 	raw     []byte
 	entries []pack.Entry
+
+	flushed int  // blocks so far
+	better  bool // the last trial of both levels spoke for the harder one
 }
+
+// Every trialEvery-th block of a stream is compressed at both levels, and the harder one is used until the
+// next trial if it saves at least one part in trialGain: it takes twice the time.
+const (
+	trialEvery = 12
+	trialGain  = 10
+)
 
 // A Draft collects pages in memory instead of a vault, to describe a folder without keeping it. It is
 // safe for concurrent use.
@@ -146,11 +158,11 @@ func (w *Writer) flush(st Stream) error {
 	if len(b.entries) == 0 {
 		return nil
 	}
-	kind, level := pack.Data, w.level
+	kind := pack.Data
 	if st >= Pages {
-		kind, level = pack.Meta, seal.Better
+		kind = pack.Meta
 	}
-	codec, stored, err := w.enc.Block(nil, b.raw, level)
+	codec, stored, err := w.compress(st, b)
 	if err != nil {
 		return err
 	}
@@ -163,6 +175,35 @@ func (w *Writer) flush(st Stream) error {
 
 // Drafts reports whether the Writer drops file content.
 func (w *Writer) Drafts() bool { return w.draft != nil }
+
+// compress returns the stored form of a block, good until the next call.
+func (w *Writer) compress(st Stream, b *block) (seal.Codec, []byte, error) {
+	level := w.level
+	if st >= Pages || b.better {
+		level = seal.Better
+	}
+	trial := w.level == seal.Fast && st < Pages && b.flushed%trialEvery == 0
+	b.flushed++
+	if trial {
+		level = seal.Fast
+	}
+	codec, stored, err := w.enc.Block(w.stored[:0], b.raw, level)
+	w.stored = stored
+	if err != nil || !trial {
+		return codec, stored, err
+	}
+	b.better = false
+	if codec != seal.Zstd {
+		return codec, stored, nil
+	}
+	hard, smaller, err := w.enc.Block(w.other[:0], b.raw, seal.Better)
+	w.other = smaller
+	if err != nil || len(smaller) > len(stored)-len(stored)/trialGain {
+		return codec, stored, err
+	}
+	b.better = true
+	return hard, smaller, nil
+}
 
 // Flush hands all begun blocks to the session.
 func (w *Writer) Flush() error {

@@ -198,8 +198,17 @@ func (b *Builder) Add(codec seal.Codec, stored []byte, raw int, entries []Entry)
 	}
 	b.dir += 16
 	b.blocks = append(b.blocks, Block{Codec: codec, Off: int64(len(b.body)), Stored: uint32(len(stored)), Raw: uint32(raw), Entries: own})
+	if need := len(b.body) + len(stored); need > cap(b.body) && need > growSlowly {
+		// By doubling, a pack would leave as much garbage as it is long.
+		b.body = append(make([]byte, 0, max(need, fullBody)), b.body...)
+	}
 	b.body = append(b.body, stored...)
 }
+
+const (
+	growSlowly = 1 << 20
+	fullBody   = 18 << 20 // a full pack: its target, and a block over it
+)
 
 // Reset empties the builder and keeps its memory.
 func (b *Builder) Reset() { b.body, b.blocks, b.dir = b.body[:0], nil, 0 }

@@ -29,6 +29,7 @@ type spec struct {
 	xattr   string // value of user.test
 	group   uint64
 	sparse  bool
+	uid     uint32 // as kept; look does not tell
 }
 
 type model map[string]spec
@@ -117,7 +118,7 @@ func putDir(ctx context.Context, w *object.Writer, m model, dir string, chunk in
 	b.Reset()
 	for _, p := range m.children(dir) {
 		s := m[p]
-		e := tree.Entry{Name: baseOf(p), Type: s.typ, Mode: s.mode, Mtime: s.mtime, Target: s.target, LinkGroup: s.group}
+		e := tree.Entry{Name: baseOf(p), Type: s.typ, Mode: s.mode, Mtime: s.mtime, Target: s.target, LinkGroup: s.group, UID: s.uid}
 		if s.xattr != "" {
 			e.Xattrs = []disk.Xattr{{Name: "user.test", Value: []byte(s.xattr)}}
 		}

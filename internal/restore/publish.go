@@ -89,6 +89,9 @@ func (a *applying) publish(d disk.Dir, u *node) error {
 			return err
 		}
 		err := a.publishNew(from, u.name, d, name, u.typ)
+		if errors.Is(err, syscall.EXDEV) {
+			err = a.publishAcross(from, u, d, name)
+		}
 		if err == nil && a.late(u) {
 			err = a.setMeta(d, u, name, 0o700)
 		}
@@ -223,19 +226,87 @@ func (a *applying) publishAcross(from disk.Dir, u *node, d disk.Dir, name string
 			err = a.setMeta(d, u, temp, 0)
 		}
 	default:
-		return fmt.Errorf("move a folder to another file system: %w", syscall.EXDEV)
+		err = a.copyDir(from, u.name, d, temp)
 	}
 	if err == nil {
-		if u.old == nil {
+		if u.old == nil || u.old.typ == disk.Directory || u.typ == disk.Directory {
 			err = a.publishNew(d, temp, d, name, u.typ)
 		} else {
 			err = d.Rename(temp, d, name)
 		}
 	}
 	if err != nil {
-		_ = d.Remove(temp) // the first error is the one to tell
+		_ = disk.RemoveAll(d, temp) // the first error is the one to tell
 	}
 	return err
+}
+
+// copyDir copies a built directory with all in it, and syncs it. Hard links become files of their own.
+func (a *applying) copyDir(from disk.Dir, name string, to disk.Dir, newName string) error {
+	src, err := from.OpenDir(name)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if err := to.Mkdir(newName, 0o700); err != nil {
+		return err
+	}
+	dst, err := to.OpenDir(newName)
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	entries, err := src.List(nil)
+	for i := range entries {
+		if err == nil {
+			err = a.copyEntry(src, &entries[i], dst)
+		}
+	}
+	if err == nil {
+		err = dst.Sync()
+	}
+	if err != nil {
+		return err
+	}
+	n, err := nodeOf(from, name)
+	if err != nil {
+		return err
+	}
+	return a.setMeta(to, n, newName, 0o700)
+}
+
+func (a *applying) copyEntry(src disk.Dir, e *disk.Entry, dst disk.Dir) error {
+	if e.Type == disk.Directory {
+		return a.copyDir(src, e.Name, dst, e.Name)
+	}
+	n, err := nodeOf(src, e.Name)
+	if err != nil {
+		return err
+	}
+	if e.Type == disk.Regular {
+		return a.copy(src, e.Name, dst, e.Name, n)
+	}
+	if n.target, err = src.Readlink(e.Name); err == nil {
+		err = dst.Symlink(n.target, e.Name)
+	}
+	if err != nil {
+		return err
+	}
+	return a.setMeta(dst, n, e.Name, 0)
+}
+
+// nodeOf reads back the metadata of what was built.
+func nodeOf(d disk.Dir, name string) (*node, error) {
+	info, err := d.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	xattrs, err := d.Xattrs(name)
+	if err != nil {
+		return nil, err
+	}
+	return &node{path: name, typ: info.Type, mode: info.Mode, uid: info.UID, gid: info.GID, attrs: info.Attrs,
+		mtime: info.Mtime, size: info.Size, xattrs: xattrs}, nil
 }
 
 // clearAway removes a directory of Live that gives way to something else. It begins only if everything in it is known.

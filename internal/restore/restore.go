@@ -5,8 +5,8 @@
 //
 // # Promises
 //
-//   - Nothing stands under its final name before all of its bytes are verified and have survived power
-//     loss. After a crash each file is the old or the new one, whole; a file that both trees have is there.
+//   - Nothing stands under its final name before its bytes are verified and have survived power loss. Only what
+//     a clone of the live file brings along is taken over unread, as in a file that is left alone. After a crash each file is the old or the new one, whole; a file that both trees have is there.
 //   - What is equal is not written, not touched and not opened.
 //   - A file that changed after the plan's Live tree was taken, or that no tree knows, is left alone and
 //     reported.
@@ -25,7 +25,7 @@
 //
 // A staging folder with a marker, or an empty one, is removed by the next restore; so there must be one
 // restore to a folder at a time. What goes to another file system mounted below the target is copied
-// next to its final name first, as .varve-restore-<16 hex digits>-<n>.
+// next to its final name first, as .varve-restore-<16 hex digits>-<n>, which a crash may leave there.
 package restore
 
 import (

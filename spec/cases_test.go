@@ -1,0 +1,280 @@
+package spec_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"varve/internal/pack"
+	"varve/internal/seal"
+)
+
+// maker makes cases of one vault.
+type maker struct {
+	t     *testing.T
+	o     objects
+	keys  *seal.Keys
+	rand  *chance
+	sum   string
+	cases []testCase
+}
+
+func makeCases(t *testing.T, o objects, v *opened, sum string) []testCase {
+	m := &maker{t: t, o: o, keys: v.db.Keys(), rand: newChance("varve cases 1"), sum: sum}
+	m.ok("valid", "the vault as it is", false)
+	m.configs()
+	m.slots()
+	m.commits(v)
+	m.indexes()
+	m.packs()
+	m.ledgers()
+	m.collections()
+	return m.cases
+}
+
+func (m *maker) add(name, note, expect string, findings bool, edits ...edit) *testCase {
+	c := testCase{Name: name, Note: note, Expect: expect, Findings: findings, Edits: edits}
+	if expect == isOK {
+		c.Listing = m.sum
+	}
+	m.cases = append(m.cases, c)
+	return &m.cases[len(m.cases)-1]
+}
+
+func (m *maker) ok(name, note string, findings bool, edits ...edit) *testCase {
+	return m.add(name, note, isOK, findings, edits...)
+}
+
+func (m *maker) bad(name, note, expect string, edits ...edit) *testCase {
+	return m.add(name, note, expect, true, edits...)
+}
+
+// all returns the names that start so, in order.
+func (m *maker) all(prefix string) []string {
+	var out []string
+	for _, n := range slices.Sorted(maps.Keys(m.o)) {
+		if strings.HasPrefix(n, prefix) {
+			out = append(out, n)
+		}
+	}
+	if len(out) == 0 {
+		m.t.Fatalf("no object %s", prefix)
+	}
+	return out
+}
+
+func put(name string, b []byte) edit          { return edit{Object: name, Put: &b} }
+func flip(name string, at int) edit           { return edit{Object: name, Flip: &at} }
+func cut(name string, to int) edit            { return edit{Object: name, Cut: &to} }
+func remove(name string) edit                 { return edit{Object: name, Remove: true} }
+func (m *maker) end(name string) int          { return len(m.o[name]) }
+func replace(b []byte, old, by string) []byte { return bytes.Replace(b, []byte(old), []byte(by), 1) }
+
+func (m *maker) configs() {
+	c := m.o["config"]
+	m.bad("config-changed", "the date of creation is another: the mac does not hold", isDamaged, put("config", replace(c, "2026", "2025")))
+	m.bad("config-mac", "the mac is another", isDamaged, flip("config", bytes.Index(c, []byte(`"mac"`))+8))
+	m.bad("config-cut", "half of config", isDamaged, cut("config", m.end("config")/2))
+	m.bad("config-newer", "a format that comes later is refused before anything else is looked at", isNewer, put("config", replace(c, `"format": 1`, `"format": 2`)))
+	m.bad("config-gone", "without config there is no vault", isMissing, remove("config"))
+	m.bad("config-not-ours", "JSON of something else", isDamaged, put("config", []byte("{}\n")))
+}
+
+func (m *maker) slots() {
+	name := m.all("keys/")[0]
+	var slot seal.Slot
+	if err := json.Unmarshal(m.o[name], &slot); err != nil {
+		m.t.Fatal(err)
+	}
+	master, err := slot.Open(nil)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	encode := func(s seal.Slot) []byte {
+		b, err := json.Marshal(s)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		return b
+	}
+	wrapped, err := seal.SealMaster(master, []byte("correct horse"), seal.Params{Time: 1, Memory: 64, Threads: 1}, m.rand)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	other := "keys/ffffffffffffffffffffffffffffffff"
+	m.ok("passphrase", "the stored key is gone and a passphrase opens the vault", false, remove(name), put(other, encode(wrapped))).Passphrase = "correct horse"
+	m.ok("passphrase-not-needed", "a stored key is there: no passphrase is asked for", false, put(other, encode(wrapped)))
+	m.bad("passphrase-wrong", "another passphrase", isWrongKey, remove(name), put(other, encode(wrapped))).Passphrase = "battery staple"
+	m.bad("passphrase-none", "nobody to ask", isWrongKey, remove(name), put(other, encode(wrapped)))
+	damaged := wrapped
+	damaged.Sealed = bytes.Clone(wrapped.Sealed)
+	damaged.Sealed[5] ^= 1
+	m.bad("passphrase-slot-damaged", "the sum of the slot does not hold, so it is not said that the passphrase is wrong", isDamaged, remove(name), put(other, encode(damaged))).Passphrase = "correct horse"
+	costly := wrapped
+	kdf := *wrapped.Argon2id
+	kdf.Memory = 8 << 20
+	costly.Argon2id = &kdf
+	costly.Sum = slotSum(&costly)
+	m.bad("passphrase-too-costly", "8 GiB for one try are refused before any is spent", isNewer, remove(name), put(other, encode(costly))).Passphrase = "correct horse"
+	m.bad("key-gone", "no slot at all", isMissing, remove(name))
+	m.bad("key-damaged", "a bit of the stored key", isDamaged, flip(name, bytes.Index(m.o[name], []byte(`"master":"`))+12))
+	stranger := master
+	stranger[0] ^= 1
+	m.bad("key-of-another-vault", "a slot that is whole and holds another key: the mac of config does not hold", isDamaged, put(name, encode(seal.StoredSlot(stranger))))
+	m.ok("key-left-by-another-making", "a slot that holds another key, beside the one that fits", true, put("keys/00000000000000000000000000000000", encode(seal.StoredSlot(stranger))))
+	future := []byte(`{"kind":"token","sum":"AAAAAAAAAAAAAAAAAAAAAA=="}`)
+	m.bad("key-of-a-later-kind", "the only slot is of a kind that comes later", isNewer, remove(name), put(other, future))
+	m.ok("key-of-a-later-kind-too", "such a slot beside one that opens", true, put("keys/00000000000000000000000000000000", future))
+}
+
+func (m *maker) commits(v *opened) {
+	slots := m.all("snap/")
+	at := 100
+	m.bad("manifest-flipped", "a bit of a manifest", isDamaged, flip(slots[0], at))
+	m.bad("manifest-cut", "a manifest without its last byte", isDamaged, cut(slots[0], m.end(slots[0])-1))
+	m.bad("manifest-empty", "a manifest of no bytes", isDamaged, cut(slots[0], 0))
+	m.bad("manifest-elsewhere", "a manifest under the name of another session", isDamaged, put(slots[0], m.o[slots[1]]))
+	sid := "0123456789abcdef0123456789abcdef"
+	m.ok("aborted", "a slot that says that its session was aborted is no snapshot", false, put("snap/"+sid, m.seal(seal.Verdict, sid, []byte("1"))))
+	m.ok("stray-names", "names that are not the vault's are passed over", false, put("snap/notes", []byte("x")), put("packs/aa/notes", []byte("x")), put("other/thing", []byte("x")))
+	m.ok("session-left", "a session that did not end", false, put("sess/"+sid+"/0", m.seal(seal.Session, "sess/"+sid+"/0", []byte(`{"host":"gone","pid":7,"started":"2026-11-21T11:00:00Z"}`))))
+	root := v.history.Snapshots(project)[0]
+	lost := *root
+	lost.Root[0] ^= 1
+	b, err := lost.Encode()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.bad("root-missing", "a manifest whose tree is not in the vault", isMissing, put("snap/"+root.ID.String(), m.seal(seal.Manifest, root.ID.String(), b)))
+}
+
+func (m *maker) seal(kind seal.Kind, id string, plain []byte) []byte {
+	b, err := m.keys.Seal(nil, kind, []byte(id), plain, m.rand)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return b
+}
+
+func (m *maker) indexes() {
+	names := m.all("index/")
+	m.ok("index-flipped", "a damaged index segment is made again from the packs", true, flip(names[0], 200))
+	m.ok("index-cut", "so is one that was cut", true, cut(names[0], 80))
+	m.ok("index-elsewhere", "so is one under another's name", true, put(names[0], m.o[names[1]]))
+	var gone []edit
+	for _, n := range names {
+		gone = append(gone, remove(n))
+	}
+	m.ok("index-gone", "a vault without any index is read from its packs", false, gone...)
+}
+
+// reseal makes a pack anew after change has altered its header fields, blocks or body.
+func (m *maker) reseal(name string, change func(*pack.Header, []pack.Block, []byte)) []byte {
+	file := m.o[name]
+	p := readPack(m.t, m.keys, file)
+	var body []byte
+	for i := range p.Blocks {
+		s, err := p.Span(m.t.Context(), nil, i, i)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		body = append(body, s...)
+	}
+	change(&p.Header, p.Blocks, body)
+	b := pack.NewBuilder(p.Header.Kind)
+	for i := range p.Blocks {
+		x := &p.Blocks[i]
+		b.Add(x.Codec, body[x.Off:x.Off+int64(x.Stored)], int(x.Raw), x.Entries)
+	}
+	return b.Seal(nil, m.keys, p.Header.ID, p.Header.Salt)
+}
+
+// packs of the vault with blocks that meet a condition: the first pack and block.
+func (m *maker) find(what string, fits func(*pack.Header, *pack.Block) bool) (name string, block int) {
+	for _, n := range m.all("packs/") {
+		p := readPack(m.t, m.keys, m.o[n])
+		for i := range p.Blocks {
+			if fits(&p.Header, &p.Blocks[i]) {
+				return n, i
+			}
+		}
+	}
+	m.t.Fatalf("no %s in the vault", what)
+	return "", 0
+}
+
+func (m *maker) packs() {
+	data, raw := m.find("raw block", func(h *pack.Header, b *pack.Block) bool {
+		return h.Kind == pack.Data && b.Codec == seal.Raw && len(b.Entries) > 0 && b.Entries[0].Bases == nil
+	})
+	meta, _ := m.find("page", func(h *pack.Header, _ *pack.Block) bool { return h.Kind == pack.Meta })
+	for _, x := range []struct{ what, name string }{{"data", data}, {"metadata", meta}} {
+		end := m.end(x.name)
+		m.bad(x.what+"-pack-gone", "a pack that snapshots need is not there", isMissing, remove(x.name))
+		m.bad(x.what+"-pack-header", "a bit of the header", isDamaged, flip(x.name, 20))
+		m.bad(x.what+"-pack-flipped", "a bit of the first segment", isDamaged, flip(x.name, 112))
+		m.bad(x.what+"-pack-last", "a bit of the last tag", isDamaged, flip(x.name, end-1))
+		m.bad(x.what+"-pack-cut", "a pack without its last byte", isDamaged, cut(x.name, end-1))
+		m.bad(x.what+"-pack-head-only", "a pack cut behind its header", isDamaged, cut(x.name, 112))
+		m.bad(x.what+"-pack-longer", "a pack with a byte too many", isDamaged, put(x.name, append(bytes.Clone(m.o[x.name]), 0)))
+	}
+	m.bad("pack-elsewhere", "a pack under the name of another", isDamaged, put(data, m.o[meta]))
+	m.bad("pack-newer", "a pack of a format that comes later", isNewer, put(data, rehead(m.o[data], 8, 2)))
+	m.bad("pack-kind", "a pack of a kind that comes later", isNewer, put(data, rehead(m.o[data], 10, 3)))
+	m.bad("pack-reserved", "a reserved byte is not zero", isNewer, put(data, rehead(m.o[data], 12, 1)))
+	m.bad("chunk-other-bytes", "a sealed pack in which a chunk's bytes are not those of its digest", isDamaged,
+		put(data, m.reseal(data, func(_ *pack.Header, b []pack.Block, body []byte) { body[b[raw].Off] ^= 1 })))
+	m.bad("chunk-other-digest", "the index knows the first 16 bytes of a digest; the directory has another behind them", isMissing,
+		put(data, m.reseal(data, func(_ *pack.Header, b []pack.Block, _ []byte) { b[raw].Entries[0].Digest[31] ^= 1 })))
+	m.bad("codec-reserved", "a block by a codec that comes later", isNewer,
+		put(data, m.reseal(data, func(_ *pack.Header, b []pack.Block, _ []byte) { b[raw].Codec = seal.Subtract })))
+	deltas, block := m.find("delta", func(_ *pack.Header, b *pack.Block) bool { return len(b.Entries) > 0 && b.Entries[0].Bases != nil })
+	m.bad("base-is-a-delta", "a delta whose base is a delta itself", isDamaged,
+		put(deltas, m.reseal(deltas, func(_ *pack.Header, b []pack.Block, _ []byte) {
+			b[block].Entries[0].Bases[0] = b[block].Entries[0].Digest
+		})))
+	m.bad("base-missing", "a delta whose base is not in the vault", isMissing,
+		put(deltas, m.reseal(deltas, func(_ *pack.Header, b []pack.Block, _ []byte) { b[block].Entries[0].Bases[0][0] ^= 1 })))
+}
+
+// rehead sets a byte of a pack's header and makes its checksum right.
+func rehead(file []byte, at int, to byte) []byte {
+	b := bytes.Clone(file)
+	b[at] = to
+	binary.LittleEndian.PutUint32(b[108:], crc32.Checksum(b[:108], crc32.MakeTable(crc32.Castagnoli)))
+	return b
+}
+
+func (m *maker) ledgers() {
+	names := m.all("ledger/")
+	m.bad("ledger-flipped", "a bit of a ledger segment", isDamaged, flip(names[0], 120))
+	m.bad("ledger-elsewhere", "a ledger segment under another's name", isDamaged, put(names[0], m.o[names[1]]))
+	plain, err := m.keys.Open(nil, seal.Ledger, []byte(strings.TrimPrefix(names[0], "ledger/")), m.o[names[0]], 1<<20)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	again := hex.EncodeToString(bytes.Repeat([]byte{7}, 16))
+	m.ok("ledger-twice", "records that are there twice, as after a merge of two copies of a vault, say nothing new", false, put("ledger/"+again, m.seal(seal.Ledger, again, plain)))
+}
+
+func (m *maker) collections() {
+	var ids []byte
+	for _, n := range m.all("packs/") {
+		b, err := hex.DecodeString(n[len("packs/xx/"):])
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		ids = append(ids, b...)
+	}
+	condemn, verdict := fmt.Sprintf("gc/%010d/condemn", 1), fmt.Sprintf("gc/%010d/verdict", 1)
+	m.ok("condemned", "packs that a collection would delete can be read", false, put(condemn, m.seal(seal.Condemn, condemn, ids)))
+	m.ok("spared", "a verdict that spares them", false, put(condemn, m.seal(seal.Condemn, condemn, ids)), put(verdict, m.seal(seal.Verdict, verdict, nil)))
+	m.ok("condemn-damaged", "a reader does not need the list, a writer does", true, put(condemn, []byte("not sealed")))
+}
