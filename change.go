@@ -92,7 +92,7 @@ func (p *Project) draft(ctx context.Context, ig IgnoreSettings) (*object.Draft, 
 	latest := p.Latest()
 	stat, release := p.openCache(latest)
 	defer release()
-	opt, err := p.captureOptions(latest, stat, ig)
+	opt, err := p.captureOptions(latest, stat, ig, func() int64 { return 0 })
 	if err != nil {
 		return nil, nil, err
 	}

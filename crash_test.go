@@ -280,6 +280,11 @@ func (st *story) checkFolder(r *rig) error {
 		}
 		return nil
 	}
+	return st.eitherOf(got)
+}
+
+// eitherOf says whether a folder is between its states before and after a restore.
+func (st *story) eitherOf(got string) error {
 	old, new, now := byPath(st.restoring[0]), byPath(st.restoring[1]), byPath(got)
 	for p, line := range now {
 		if k := content(line); k != content(old[p]) && k != content(new[p]) {
@@ -311,6 +316,15 @@ func content(line string) string {
 
 // goOn uses the machine: a restore that was begun is undone, a snapshot is taken, everything verifies.
 func (st story) goOn(ctx context.Context, r *rig, s *site) error {
+	if st.restoring != nil {
+		now, err := list(r.folder("project"))
+		if err != nil {
+			return err
+		}
+		if now != st.restoring[0] && len(s.p.Operations()) < 2 {
+			return errors.New("a restore has begun to change the folder and cannot be undone")
+		}
+	}
 	for _, o := range s.p.Operations() {
 		if o.Verb != "restore" {
 			continue

@@ -74,7 +74,10 @@ func (v *Vault) Project(d disk.Dir, path string) (*Project, error) {
 	id, err := ReadProjectID(d)
 	switch {
 	case errors.Is(err, ErrNoProject):
-		_, err = io.ReadFull(v.opt.Rand, p.id[:])
+		// Who deleted the mark did not mean to part the folder from its history.
+		if p.id, err = v.projectAt(path); errors.Is(err, ErrNoProject) {
+			_, err = io.ReadFull(v.opt.Rand, p.id[:])
+		}
 		return p, err
 	case err != nil:
 		return nil, err
@@ -82,6 +85,20 @@ func (v *Vault) Project(d disk.Dir, path string) (*Project, error) {
 	p.kept = true
 	p.id, err = object.ParseSID(id)
 	return p, err
+}
+
+// projectAt returns the project that was kept last in this place of this machine.
+func (v *Vault) projectAt(path string) (object.SID, error) {
+	var last *Snapshot
+	for _, s := range v.history.Snapshots("") {
+		if path != "" && s.Path == path && s.Host == v.opt.Host && (last == nil || s.Time.After(last.Time)) {
+			last = s
+		}
+	}
+	if last == nil {
+		return object.SID{}, ErrNoProject
+	}
+	return object.ParseSID(last.Project)
 }
 
 // ProjectByID opens a project without its folder: to look at and to restore to another place.

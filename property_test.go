@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -146,7 +147,7 @@ func (g *grove) grow() {
 		g.files = append(g.files, p)
 	case k == 4:
 		g.write(p, 0, drawContent(g.t))
-		g.write(p, rapid.SampledFrom([]int64{1 << 20, 5 << 20, 48 << 20}).Draw(g.t, "hole"), []byte("end"))
+		g.write(p, rapid.SampledFrom([]int64{300 << 10, 5 << 20, 9 << 20}).Draw(g.t, "hole"), []byte("end"))
 		g.files = append(g.files, p)
 	default:
 		g.write(p, 0, drawContent(g.t))
@@ -250,6 +251,10 @@ func variants(r *rig) []*rig {
 
 func TestRoundTrip(t *testing.T) {
 	ctx := context.Background()
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue && !*long {
+		defer f.Value.Set(f.DefValue)
+		f.Value.Set("40") // each is eight snapshots and three restores
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		r := newRig(7)
 		s, err := r.open(ctx, hooks{})
@@ -294,9 +299,6 @@ func TestRoundTrip(t *testing.T) {
 		}
 		if err := verified(ctx, s.v); err != nil {
 			t.Fatal(err)
-		}
-		if strings.Contains(want1+want2, " =\"") {
-			return // TestRestoreOfHardLinks
 		}
 		back, err := s.p.Restore(ctx, varve.RestoreOptions{Snapshot: first, Delete: true, Ignore: plainSnap().Ignore})
 		if err != nil || len(back.Errors) > 0 {

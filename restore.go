@@ -76,7 +76,15 @@ func (p *Project) restoreTo(ctx context.Context, o RestoreOptions) (*RestoreResu
 		}
 		defer target.Close()
 	}
-	return p.apply(ctx, o, restore.Options{Target: target, NewGet: p.v.getter})
+	res, err := p.apply(ctx, o, restore.Options{Target: target, NewGet: p.v.getter})
+	if err != nil || o.DryRun || len(o.Paths) > 0 || len(res.Errors) > 0 {
+		return res, err
+	}
+	// The whole project is there: its history goes on from here.
+	if _, err := ReadProjectID(target); errors.Is(err, ErrNoProject) {
+		return res, (&Project{v: p.v, dir: target, id: p.id}).adopt(true)
+	}
+	return res, nil
 }
 
 // restoreInPlace makes the project's folder what a snapshot says it was. mark, if set, makes the record
@@ -102,11 +110,30 @@ func (p *Project) restoreInPlace(ctx context.Context, o RestoreOptions, mark fun
 	if err != nil {
 		return nil, err
 	}
+	if mark != nil && len(o.Paths) > 0 {
+		// What the operation put there may be gone again: then there is nothing to undo about it.
+		if o.Paths = p.known(ctx, o.Paths, safety, o.Snapshot); len(o.Paths) == 0 {
+			return &RestoreResult{Safety: safety, Undo: undo}, nil
+		}
+	}
 	res, err := p.apply(ctx, o, restore.Options{Target: p.dir, HasLive: true, Live: safety.Root, Delete: o.Delete, NewGet: p.v.getter})
 	if res != nil {
 		res.Safety, res.Undo = safety, undo
 	}
 	return res, err
+}
+
+// known returns the paths that are in either snapshot, as far as can be told.
+func (p *Project) known(ctx context.Context, paths []string, a, b *Snapshot) (out []string) {
+	get := p.v.getter()
+	for _, at := range paths {
+		_, aerr := p.v.find(ctx, get, a, at)
+		_, berr := p.v.find(ctx, get, b, at)
+		if !errors.Is(aerr, fs.ErrNotExist) || !errors.Is(berr, fs.ErrNotExist) {
+			out = append(out, at)
+		}
+	}
+	return out
 }
 
 // journal records the operation before anything is changed, so that whatever happens it can be undone.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -240,6 +241,7 @@ func sampling() int {
 // each calls do with 0 … n-1 on all cores, stops at a few failures, and reports them.
 func each(t *testing.T, n int, do func(i int) error) {
 	t.Helper()
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // thousands of short-lived machines
 	var next, failures atomic.Int64
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {

@@ -3,6 +3,7 @@ package varve
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"varve/internal/capture"
@@ -48,7 +49,7 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 		latest := p.v.history.Latest(p.ID())
 		stat, release := p.openCache(latest)
 		defer release()
-		opt, err := p.captureOptions(latest, stat, o.Ignore)
+		opt, err := p.captureOptions(latest, stat, o.Ignore, func() int64 { return s.Stored().Sealed })
 		if err != nil {
 			return err
 		}
@@ -105,16 +106,25 @@ func (p *Project) number(ctx context.Context, s *Snapshot) error {
 	return nil
 }
 
-func (p *Project) captureOptions(latest *Snapshot, stat *scan.Cache, ig IgnoreSettings) (capture.Options, error) {
+func (p *Project) captureOptions(latest *Snapshot, stat *scan.Cache, ig IgnoreSettings, stored func() int64) (capture.Options, error) {
 	rules, files, _, err := p.rules(ig)
 	if err != nil {
 		return capture.Options{}, err
 	}
 	opt := capture.Options{Root: p.dir, Parent: latest, Cache: stat, Rules: rules, Files: files, Skip: p.skip,
 		SHA256: p.v.db.Config().SHA256, Workers: p.v.opt.Workers, Level: seal.Fast, Now: p.v.opt.Now, Sleep: p.v.opt.Sleep, Granularity: granularity(p.dir)}
+	if formats := p.v.opt.Formats; len(formats) > 0 {
+		opt.Regions = func(name string, r io.ReaderAt, size int64) []capture.Region {
+			var out []capture.Region
+			for _, g := range formats.Regions(name, r, size) {
+				out = append(out, capture.Region{Off: g.Off, Len: g.Len, Width: g.Width})
+			}
+			return out
+		}
+	}
 	if p.v.opt.Progress != nil {
 		opt.Progress = func(c capture.Progress) {
-			e := Event{Verb: "snap", Files: c.Files, Bytes: c.Bytes, Read: c.ReadSize, Errors: c.Errors}
+			e := Event{Verb: "snap", Files: c.Files, Bytes: c.Bytes, Read: c.ReadSize, Stored: stored(), Errors: c.Errors}
 			if latest != nil {
 				e.TotalFiles, e.TotalBytes = int64(latest.Tree.Files), int64(latest.Tree.Bytes)
 			}

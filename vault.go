@@ -12,10 +12,12 @@ import (
 	"strings"
 	"time"
 
+	"varve/format"
 	"varve/internal/disk"
 	"varve/internal/history"
 	"varve/internal/ledger"
 	"varve/internal/object"
+	"varve/internal/restore"
 	"varve/store"
 )
 
@@ -27,6 +29,8 @@ var (
 	ErrMissing  = object.ErrMissing
 	ErrFenced   = object.ErrFenced
 	ErrWrongKey = errWrongKey
+	ErrNoSpace  = restore.ErrNoSpace  // the target of a restore has too little room; nothing was changed
+	ErrConflict = restore.ErrConflict // the target of a restore cannot take it as it is; nothing was changed
 )
 
 type (
@@ -59,6 +63,9 @@ type Options struct {
 	Warn func(name string, err error)
 	// Progress is told what goes on, from several goroutines.
 	Progress func(Event)
+	// Formats are the kinds of file that are known; nil for none. They advise on how files are stored: a vault
+	// written with others, or none, is as good to read.
+	Formats format.Set
 	// Cache is where what makes the next run quick is kept; nil for nowhere. It may be lost at any time.
 	Cache disk.Dir
 	// Workers is the number of goroutines that read and compress; 0 for one a core.
@@ -163,7 +170,15 @@ func newVault(ctx context.Context, db *object.DB, opt Options) (*Vault, error) {
 		return nil, err
 	}
 	v := &Vault{db: db, opt: opt, history: history.New(db, ledger.New(db, hex.EncodeToString(writer[:])))}
-	return v, v.history.Refresh(ctx)
+	if err := v.history.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	if opt.Warn != nil {
+		for name, err := range v.history.Ledger.Damaged() {
+			opt.Warn(name, err)
+		}
+	}
+	return v, nil
 }
 
 // ID returns the vault's id: 32 hex digits.
@@ -200,14 +215,15 @@ func OpenDir(ctx context.Context, d disk.Dir, create bool, opt Options) (v *Vaul
 	s := store.NewFolder(d)
 	v, err = Open(ctx, s, opt)
 	if errors.Is(err, ErrNoVault) && create {
-		if err := empty(ctx, s); err != nil {
-			return nil, false, err
+		if err = empty(ctx, s); err == nil {
+			v, err = Create(ctx, s, opt)
+			made = err == nil
 		}
-		made = true
-		v, err = Create(ctx, s, opt)
-		if errors.Is(err, fs.ErrExist) { // another process was quicker
-			made = false
-			v, err = Open(ctx, s, opt)
+		if errors.Is(err, fs.ErrExist) || errors.Is(err, ErrDamaged) {
+			// Another process may have been quicker.
+			if there, oerr := Open(ctx, s, opt); !errors.Is(oerr, ErrNoVault) {
+				v, err = there, oerr
+			}
 		}
 	}
 	if err != nil {

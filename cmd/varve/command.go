@@ -169,6 +169,8 @@ func advice(err error) string {
 	var ambiguous *varve.AmbiguousError
 	var path *fs.PathError
 	switch {
+	case errors.As(err, &unknown) && len(unknown.Near) == 1 && strings.Contains(unknown.Near[0], " is "):
+		return unknown.Near[0] + "; varve log lists all"
 	case errors.As(err, &unknown) && len(unknown.Near) > 0:
 		return "there is " + strings.Join(unknown.Near, ", ") + "; varve log lists all"
 	case errors.As(err, &unknown):

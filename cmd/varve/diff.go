@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -158,6 +160,11 @@ func (e *env) difference(d *varve.Difference) error {
 		case d.OldEntry != nil && d.NewEntry == nil && d.Kind == "file":
 			detail = size(d.OldEntry.Bytes)
 		}
+	}
+	// Where the content is another the time is, too: that goes without saying.
+	if d.Change == "modified" && (strings.HasPrefix(detail, "size ") || strings.HasPrefix(detail, "content")) {
+		parts := strings.Split(detail, ", ")
+		detail = strings.Join(slices.DeleteFunc(parts, func(s string) bool { return strings.HasPrefix(s, "mtime ") }), ", ")
 	}
 	if detail != "" {
 		detail = "  (" + name(detail) + ")"

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +45,7 @@ func (e *env) printHold(p *place, s *varve.Snapshot) error {
 	case e.json:
 		return e.emit(holdJSON{"varve.hold/1", s.Version, s.ID.String(), held, reason, e.dry})
 	case held:
-		e.printf("%-5s held  %s\n", s.Ref(), name(reason))
+		e.printf("%s\n", strings.TrimRight(fmt.Sprintf("%-5s held  %s", s.Ref(), name(reason)), " "))
 	default:
 		e.printf("%-5s not held\n", s.Ref())
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -174,10 +175,14 @@ func (e *env) rules(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, rules := range append(r.base, own) {
+	all := append(r.base, own)
+	for _, rules := range all {
 		if err := e.printRules(rules); err != nil {
 			return err
 		}
+	}
+	if len(slices.Concat(all...)) == 0 {
+		e.say("no rules: every file is kept, as far as no folder below has a .varveignore")
 	}
 	return nil
 }

@@ -131,7 +131,7 @@ func (e *env) noVaultHint(path string) string {
 
 // options are what the library needs from outside.
 func (e *env) options() varve.Options {
-	opt := varve.Options{Now: e.now, Host: e.host, User: e.userName, Boot: e.boot, PID: e.pid, Passphrase: e.passphrase}
+	opt := varve.Options{Now: e.now, Host: e.host, User: e.userName, Boot: e.boot, PID: e.pid, Passphrase: e.passphrase, Formats: formats()}
 	var warning sync.Mutex
 	opt.Warn = func(what string, err error) {
 		if !e.quiet && !e.json {
@@ -224,12 +224,14 @@ func (e *env) open(ctx context.Context, n need) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !kept && !n.newFolder {
+	p.root = root
+	if p.project, err = p.vault.Project(dir, root); err != nil {
+		return nil, err
+	}
+	if !kept && !n.newFolder && p.project.Latest() == nil {
 		return nil, &failure{code: exitFailed, err: fmt.Errorf("%s: nothing was kept of this folder yet: %w", name(root), varve.ErrNoProject), hint: "varve snap keeps it; varve log --all lists what the vault has"}
 	}
-	p.root = root
-	p.project, err = p.vault.Project(dir, root)
-	return p, err
+	return p, nil
 }
 
 // openNamed finds the project that --project names: by its id or a beginning of it, or by its name.

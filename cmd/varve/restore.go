@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,6 +70,10 @@ func (e *env) restore(ctx context.Context, f *restoreFlags, args []string) error
 	}
 	o := varve.RestoreOptions{Delete: f.remove, DryRun: e.dry, Owner: f.owner, Ignore: p.project.IgnoreSettings()}
 	if o.Snapshot, o.Paths, err = e.wanted(p, args); err != nil {
+		var unknown *varve.UnknownError
+		if errors.As(err, &unknown) && unknown.Ref == args[0] && e.lies(ctx, p, args[0]) {
+			return hinted(err, "say of when: varve restore "+args[0]+"@latest")
+		}
 		return err
 	}
 	for _, at := range o.Paths {
@@ -94,6 +99,9 @@ func (e *env) restore(ctx context.Context, f *restoreFlags, args []string) error
 		}
 		if res != nil && res.Undo != "" {
 			return hinted(fmt.Errorf("restore %s: %w", o.Snapshot.Ref(), err), "varve undo brings back how the folder was")
+		}
+		if names, readErr := os.ReadDir(o.To); o.To != "" && readErr == nil && len(names) > 0 {
+			return hinted(fmt.Errorf("restore %s: %w", o.Snapshot.Ref(), err), "--to takes a new or empty folder")
 		}
 		return fmt.Errorf("restore %s: %w", o.Snapshot.Ref(), err)
 	}
@@ -190,9 +198,9 @@ func (e *env) tellRestore(o *varve.RestoreOptions, r *varve.RestoreResult, took 
 		for i := range r.Plan {
 			_ = e.plan(&r.Plan[i])
 		}
-		e.say("would restore %s: %s to write, %s to remove, %s right already", o.Snapshot.Ref(), plural(r.Written, "file"), count(r.Removed), count(r.Unchanged))
+		e.say("would restore %s: %s to write, %s to remove, %s right already", o.Snapshot.Ref(), plural(r.Written, "entry"), count(r.Removed), count(r.Unchanged))
 	} else {
-		e.printf("restored %s in %s: %s written, %s unchanged, %s removed (%s)\n", o.Snapshot.Ref(), lasting(took), plural(r.Written, "file"), count(r.Unchanged), count(r.Removed), size(r.Bytes))
+		e.printf("restored %s in %s: %s written, %s unchanged, %s removed (%s)\n", o.Snapshot.Ref(), lasting(took), plural(r.Written, "entry"), count(r.Unchanged), count(r.Removed), size(r.Bytes))
 	}
 	for _, w := range r.Warnings {
 		e.say("varve: warning: %s", lines(w))

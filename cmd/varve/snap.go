@@ -90,10 +90,18 @@ func (e *env) tellSnap(p *place, s *varve.Snapshot) {
 		e.printf("    of the project %s\n", name(p.root))
 	}
 	if s.Stored.Plain > 0 {
-		e.printf("    new %s, stored %s (%s)\n", size(s.Stored.Plain), size(s.Stored.Sealed), percent(s.Stored.Sealed, s.Stored.Plain))
+		share := "" // of a few bytes the envelope is larger than they are
+		if s.Stored.Sealed <= s.Stored.Plain {
+			share = " (" + percent(s.Stored.Sealed, s.Stored.Plain) + ")"
+		}
+		e.printf("    new %s, stored %s%s\n", size(s.Stored.Plain), size(s.Stored.Sealed), share)
 	}
 	if s.Skipped.Files > 0 {
-		e.printf("    left out by rules: %s, %s (varve ignore lists the rules)\n", plural(s.Skipped.Files, "entry"), size(s.Skipped.Bytes))
+		bytes := "" // of a folder that is left out nothing is known
+		if s.Skipped.Bytes > 0 {
+			bytes = ", " + size(s.Skipped.Bytes)
+		}
+		e.printf("    left out by rules: %s%s (varve ignore lists the rules)\n", plural(s.Skipped.Files, "entry"), bytes)
 	}
 	e.tellFailures(s.Errors)
 	if s.Version == 1 {

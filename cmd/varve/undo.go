@@ -64,7 +64,7 @@ func (e *env) turn(ctx context.Context, verb string, do func(*varve.Project, con
 	op, res, err := do(p.project, ctx, e.dry)
 	switch {
 	case errors.Is(err, varve.ErrNothing):
-		return hinted(fmt.Errorf("nothing to %s: %w", verb, err), "varve undo --list lists the operations")
+		return hinted(fmt.Errorf("nothing to %s", verb), "varve undo --list lists the operations")
 	case err != nil:
 		return fmt.Errorf("%s: %w", verb, err)
 	}
@@ -87,7 +87,7 @@ func (e *env) turn(ctx context.Context, verb string, do func(*varve.Project, con
 	}
 	e.tellFailures(res.Errors)
 	if !e.json && !e.dry {
-		e.say("%s written, %s removed", plural(res.Written, "file"), count(res.Removed))
+		e.say("%s written, %s removed", plural(res.Written, "entry"), count(res.Removed))
 	}
 	if err == nil && len(res.Errors) > 0 {
 		return outcome(exitPartial)

@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"hash"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -45,13 +46,17 @@ type Progress struct {
 
 // Options say what to capture. Root, DB, Now and Snapshot must be set.
 type Options struct {
-	Root     disk.Dir
-	Parent   *history.Snapshot // the last snapshot; nil for the first
-	Cache    *scan.Cache       // may be nil
-	Rules    [][]*ignore.Rule
-	Files    []string // names of ignore files
-	Skip     func(disk.Info) bool
-	Seams    Seams
+	Root   disk.Dir
+	Parent *history.Snapshot // the last snapshot; nil for the first
+	Cache  *scan.Cache       // may be nil
+	Rules  [][]*ignore.Rule
+	Files  []string // names of ignore files
+	Skip   func(disk.Info) bool
+	Seams  Seams
+	// Regions returns the typed regions of a file and other parts to be cut for themselves, ascending, by its
+	// name and content; nil where it knows none. It advises: what it returns changes how a file is cut and
+	// compressed, never what is kept. It may be nil and is called from several goroutines.
+	Regions  func(name string, r io.ReaderAt, size int64) []Region
 	SHA256   bool
 	Workers  int
 	Level    seal.Level
@@ -117,6 +122,7 @@ type worker struct {
 	window  *seal.Window
 	buf     []byte
 	second  []byte
+	base    []byte // of a difference
 	pieces  []chunk.Piece
 	changes []change
 }

@@ -125,7 +125,6 @@ func (k *worker) settleFile(f *scan.Folder, st *folder, i int, read func(*scan.F
 		}
 		st.out[i], st.status[i] = t, got
 		k.c.read.Add(1)
-		k.c.readSize.Add(t.Size)
 		k.link(f, i, &t)
 		return nil
 	}
@@ -183,6 +182,7 @@ func (k *worker) small(f *scan.Folder, st *folder, i int, t *tree.Entry) (outcom
 	if k.buf, err = readAll(s.f, k.buf, s.info.Size); err != nil {
 		return failed, err
 	}
+	k.c.readSize.Add(int64(len(k.buf)))
 	changing := int64(len(k.buf)) != s.info.Size || !s.still(f, name)
 	if !changing && !s.quiet {
 		if k.second, err = readAll(s.f, k.second, s.info.Size); err != nil {
@@ -248,12 +248,13 @@ func (k *worker) store(b []byte, old *tree.Entry, t *tree.Entry) error {
 		return k.recipeDone(t)
 	}
 	class := k.class(old, t)
-	k.cut.Reset(class, k.seams(t.Name, bytes.NewReader(b), int64(len(b))))
+	l := k.layout(t.Name, bytes.NewReader(b), int64(len(b)), class)
+	k.cut.Reset(class, l.cuts())
 	var used int
 	if k.pieces, used = k.cut.Feed(k.pieces[:0], b, true); used != len(b) {
 		return fmt.Errorf("cut %s: %d of %d bytes", t.Name, used, len(b))
 	}
-	return k.storePieces(b, class, old, t)
+	return k.storePieces(b, class, l, old, t)
 }
 
 // class is how the file was cut before, or how its kind is cut.
@@ -270,22 +271,9 @@ func (k *worker) class(old *tree.Entry, t *tree.Entry) chunk.Class {
 	return chunk.ClassFor(t.Name, t.Size)
 }
 
-// seams asks the caller where to cut. Whatever goes wrong there costs only the advice.
-func (k *worker) seams(name string, r io.ReaderAt, size int64) (out []chunk.Seam) {
-	if k.c.opt.Seams == nil {
-		return nil
-	}
-	defer func() {
-		if recover() != nil {
-			out = nil
-		}
-	}()
-	return k.c.opt.Seams(name, r, size)
-}
-
 // storePieces stores the pieces of a whole file: those that the vault has are shared; of the others a
-// window delta against the file's last version is stored where that is smaller.
-func (k *worker) storePieces(b []byte, class chunk.Class, old, t *tree.Entry) error {
+// difference or a window delta from the file's last version is stored where that is smaller.
+func (k *worker) storePieces(b []byte, class chunk.Class, l *layout, old, t *tree.Entry) error {
 	k.startRecipe(class)
 	items := make([]tree.Item, 0, len(k.pieces))
 	var fresh []int
@@ -307,7 +295,7 @@ func (k *worker) storePieces(b []byte, class chunk.Class, old, t *tree.Entry) er
 		items = append(items, it)
 	}
 	if len(fresh) > 0 {
-		if err := k.storeFresh(b, items, fresh, old, t); err != nil {
+		if err := k.storeFresh(b, items, fresh, l, old, t); err != nil {
 			return err
 		}
 	}
@@ -366,13 +354,33 @@ func (k *worker) item(kind chunk.Kind, data []byte) (tree.Item, error) {
 	return tree.Item{}, fmt.Errorf("piece of kind %d", kind)
 }
 
-func (k *worker) storeFresh(b []byte, items []tree.Item, fresh []int, old, t *tree.Entry) error {
+// storeFresh stores the chunks of b that the vault does not have, the items fresh.
+func (k *worker) storeFresh(b []byte, items []tree.Item, fresh []int, l *layout, old, t *tree.Entry) error {
+	var was *former
+	if l.typed() {
+		was = k.formerOf(old, int64(len(b)))
+	}
+	var other []int
+	for _, i := range fresh {
+		p := k.pieces[i]
+		width := l.width(int64(p.Off), p.Len)
+		if width == 1 {
+			other = append(other, i)
+			continue
+		}
+		if err := k.storeTyped(width, items[i].Digest, b[p.Off:p.Off+p.Len], int64(p.Off), was); err != nil {
+			return err
+		}
+	}
+	if len(other) == 0 {
+		return nil
+	}
 	st := streamOf(t.Name)
 	bases, err := k.basesOf(items, old)
 	if err != nil {
 		return err
 	}
-	for _, i := range fresh {
+	for _, i := range other {
 		p := k.pieces[i]
 		data := b[p.Off : p.Off+p.Len]
 		done, err := k.storeDelta(items[i].Digest, data, bases)

@@ -25,11 +25,11 @@ const (
 
 // segment is a buffer that was cut.
 type segment struct {
+	off    int64 // of buf in the file
 	buf    []byte
 	pieces []chunk.Piece
 	items  []tree.Item
-	fresh  []bool // by item: the vault does not have it
-	stored bool   // new chunks were stored by the task
+	fresh  []bool // by item: the vault does not have it and the task did not store it
 	err    error
 	done   chan struct{}
 	users  sync.WaitGroup // readers of buf
@@ -106,6 +106,8 @@ type reading struct {
 	sha    chan *segment
 	queue  []*segment
 	delta  *anchored
+	layout *layout
+	former *former
 }
 
 func (r *reading) run(s *source, t *tree.Entry) (digest.Digest, error) {
@@ -205,7 +207,7 @@ func (r *reading) hole(n int64) error {
 			}
 		}
 	}
-	g := &segment{items: []tree.Item{{Kind: tree.Hole, Len: n}}, fresh: []bool{false}, stored: true, done: make(chan struct{})}
+	g := &segment{items: []tree.Item{{Kind: tree.Hole, Len: n}}, fresh: []bool{false}, done: make(chan struct{})}
 	close(g.done)
 	r.queue = append(r.queue, g)
 	return r.drain(largeBuffers - 2)
@@ -213,7 +215,12 @@ func (r *reading) hole(n int64) error {
 
 func (r *reading) readExtent(s *source, off, n int64) error {
 	k := r.k
-	k.cut.Reset(r.class, r.extentSeams(s, off, n))
+	if off == 0 && n == s.info.Size { // of files with holes no regions are asked for
+		if r.layout = k.layout(r.name, s.f, n, r.class); r.layout.typed() {
+			r.former = k.formerOf(r.old, n)
+		}
+	}
+	k.cut.Reset(r.class, r.layout.cuts())
 	var carry []byte
 	for n > 0 || len(carry) > 0 {
 		if err := k.c.ctx.Err(); err != nil {
@@ -234,7 +241,7 @@ func (r *reading) readExtent(s *source, off, n int64) error {
 		}
 		buf = buf[:len(carry)+m]
 		off, n = off+int64(m), n-int64(m)
-		g := &segment{done: make(chan struct{})}
+		g := &segment{off: off - int64(len(buf)), done: make(chan struct{})}
 		var used int
 		g.pieces, used = k.cut.Feed(nil, buf, n == 0)
 		g.buf = buf[:used]
@@ -247,14 +254,6 @@ func (r *reading) readExtent(s *source, off, n int64) error {
 		}
 	}
 	return nil
-}
-
-// extentSeams asks for seams once per file, and only of files without holes.
-func (r *reading) extentSeams(s *source, off, n int64) []chunk.Seam {
-	if off != 0 || n != s.info.Size {
-		return nil
-	}
-	return r.k.seams(r.name, s.f, s.info.Size)
 }
 
 // buffer returns a free buffer, or a new one while there may be more. It settles segments to free some.
@@ -281,9 +280,11 @@ func (r *reading) submit(g *segment) error {
 	if r.again != nil {
 		r.again.Write(g.buf)
 	}
+	r.k.c.readSize.Add(int64(len(g.buf)))
+	r.k.c.tell()
 	r.queue = append(r.queue, g)
 	task := func(k *worker) {
-		g.err = k.digestSegment(g, r.stream, r.delta == nil)
+		g.err = k.digestSegment(g, r)
 		close(g.done)
 	}
 	if r.wk == nil {
@@ -294,28 +295,39 @@ func (r *reading) submit(g *segment) error {
 	return nil
 }
 
-// digestSegment names the chunks of a segment and, if store, stores those that are new.
-func (k *worker) digestSegment(g *segment, st object.Stream, store bool) error {
-	g.items, g.fresh, g.stored = make([]tree.Item, 0, len(g.pieces)), make([]bool, len(g.pieces)), store
+// digestSegment names the chunks of a segment and stores those that are new, except where a window delta
+// needs their neighbours first.
+func (k *worker) digestSegment(g *segment, r *reading) error {
+	g.items, g.fresh = make([]tree.Item, 0, len(g.pieces)), make([]bool, len(g.pieces))
 	for i, p := range g.pieces {
 		data := g.buf[p.Off : p.Off+p.Len]
 		it, err := k.item(p.Kind, data)
 		if err != nil {
 			return err
 		}
-		if p.Kind == chunk.Data {
-			have, err := k.w.Has(k.c.ctx, it.Digest)
-			if err != nil {
-				return err
-			}
-			g.fresh[i] = !have
-			if !have && store {
-				if err := k.w.Store(st, it.Digest, data); err != nil {
-					return err
-				}
-			}
-		}
 		g.items = append(g.items, it)
+		if p.Kind != chunk.Data {
+			continue
+		}
+		have, err := k.w.Has(k.c.ctx, it.Digest)
+		if err != nil {
+			return err
+		}
+		if have {
+			continue
+		}
+		off := g.off + int64(p.Off)
+		switch width := r.layout.width(off, p.Len); {
+		case width > 1:
+			err = k.storeTyped(width, it.Digest, data, off, r.former)
+		case r.delta == nil:
+			err = k.w.Store(r.stream, it.Digest, data)
+		default:
+			g.fresh[i] = true
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

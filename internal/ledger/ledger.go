@@ -155,13 +155,14 @@ type Ledger struct {
 
 	mu      sync.Mutex
 	known   map[string]bool
+	damaged map[string]error
 	records []Record
 	last    Stamp
 }
 
 // New returns the ledger of a vault. writer names this program run in stamps; it should be unique.
 func New(db *object.DB, writer string) *Ledger {
-	return &Ledger{db: db, writer: writer, known: map[string]bool{}}
+	return &Ledger{db: db, writer: writer, known: map[string]bool{}, damaged: map[string]error{}}
 }
 
 const (
@@ -169,7 +170,7 @@ const (
 	maxLine    = 16 << 20
 )
 
-// Refresh reads the segments that are new.
+// Refresh reads the segments that are new. One that is damaged does not stop it: see Damaged.
 func (l *Ledger) Refresh(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -191,18 +192,32 @@ func (l *Ledger) refresh(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", o.Name, err)
 		}
-		plain, err := l.db.Keys().Open(nil, seal.Ledger, []byte(strings.TrimPrefix(o.Name, "ledger/")), sealed, maxSegment)
-		if err != nil {
-			return fmt.Errorf("%s: %w", o.Name, err)
-		}
-		records, err := Decode(plain)
-		if err != nil {
-			return fmt.Errorf("%s: %w", o.Name, err)
-		}
 		l.known[o.Name] = true
+		records, err := l.open(strings.TrimPrefix(o.Name, "ledger/"), sealed)
+		if err != nil {
+			l.damaged[o.Name] = err
+			continue
+		}
 		l.absorb(records)
 	}
 	return nil
+}
+
+// open returns the records of a sealed segment.
+func (l *Ledger) open(id string, sealed []byte) ([]Record, error) {
+	plain, err := l.db.Keys().Open(nil, seal.Ledger, []byte(id), sealed, maxSegment)
+	if err != nil {
+		return nil, err
+	}
+	return Decode(plain)
+}
+
+// Damaged returns the segments that could not be read, and why. What they said is not known: whoever
+// removes anything must not while there are any.
+func (l *Ledger) Damaged() map[string]error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.damaged)
 }
 
 func (l *Ledger) absorb(records []Record) {

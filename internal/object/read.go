@@ -192,8 +192,8 @@ func (r *Reader) entry(ctx context.Context, e *pack.Entry, raw, dst []byte, delt
 			bases = append(bases, base)
 		}
 		var err error
-		if dst, err = seal.Apply(dst, payload, bases, int(e.Plain)); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		if dst, err = e.Remake(dst, payload, bases); err != nil {
+			return nil, err
 		}
 	}
 	if r.hash.Sum(dst[start:]) != e.Digest {
@@ -310,8 +310,8 @@ func (r *Reader) Plain(ctx context.Context, e *pack.Entry, raw, dst []byte) ([]b
 	return r.entry(ctx, e, raw, dst, true)
 }
 
-// Base returns what a window delta against d may use as its bases: d itself if it is stored whole, the
-// bases of d if d is a delta, nothing if d may not be shared with.
+// Base returns what a delta against d may use as its bases: d itself if it is stored whole, the bases of d if
+// d is a delta, nothing if d may not be shared with.
 func (r *Reader) Base(ctx context.Context, d digest.Digest) ([]digest.Digest, error) {
 	have, delta, err := r.db.Has(ctx, d)
 	if err != nil || !have {

@@ -55,10 +55,10 @@ type Session struct {
 
 // Stored counts what a session has added to the vault.
 type Stored struct {
-	Chunks int64 // new objects
-	Plain  int64 // their bytes
-	Sealed int64 // bytes of packs and index written
-	Deltas int64 // of Chunks, those stored as deltas
+	Chunks int64 `json:"chunks"` // new objects
+	Plain  int64 `json:"plain"`  // their bytes
+	Sealed int64 `json:"sealed"` // bytes of packs and index written
+	Deltas int64 `json:"deltas"` // of Chunks, those stored as deltas
 }
 
 const (

@@ -1,6 +1,7 @@
 package object
 
 import (
+	"bytes"
 	"context"
 	"sync"
 
@@ -21,10 +22,14 @@ const (
 
 // The other streams.
 const (
-	Dense   Stream = ContentKinds + iota // file content that is compressed already
-	Delta                                // window deltas
-	Pages                                // pages of trees
-	Recipes                              // pages of recipes and lists of changes
+	Dense  Stream = ContentKinds + iota // file content that is compressed already
+	Delta                               // window deltas
+	Typed2                              // elements of 2 bytes
+	Typed4                              // and of 4
+	Diff2                               // their differences from a base
+	Diff4
+	Pages   // pages of trees
+	Recipes // pages of recipes and lists of changes
 	streams
 )
 
@@ -35,12 +40,13 @@ const (
 
 // A Writer puts objects into a session's blocks. It belongs to one goroutine.
 type Writer struct {
-	s     *Session
-	draft *Draft // instead of s
-	hash  *digest.Hasher
-	enc   *seal.Encoder
-	level seal.Level
-	open  [streams]block
+	s          *Session
+	draft      *Draft // instead of s
+	hash       *digest.Hasher
+	enc        *seal.Encoder
+	level      seal.Level
+	open       [streams]block
+	diff, back []byte // a difference being made, and what it makes
 
 	stored, other []byte // of the block flushed last
 }
@@ -141,6 +147,43 @@ func (w *Writer) StoreDelta(d digest.Digest, plain int, payload []byte, bases []
 	return w.append(Delta, payload, pack.Entry{Digest: d, Len: uint32(len(payload)), Plain: uint32(plain), Bases: bases})
 }
 
+// StoreTyped stores plain, of elements of width 2 or 4 bytes, as Store does.
+func (w *Writer) StoreTyped(width int, d digest.Digest, plain []byte) error {
+	switch width {
+	case 2:
+		return w.Store(Typed2, d, plain)
+	case 4:
+		return w.Store(Typed4, d, plain)
+	}
+	return w.Store(Content, d, plain)
+}
+
+// StoreDiff stores plain as StoreTyped does, or as its difference from basePlain where that is smaller. The
+// base is named base, and is stored whole.
+func (w *Writer) StoreDiff(width int, d digest.Digest, plain []byte, base digest.Digest, basePlain []byte) error {
+	if w.draft != nil {
+		return nil
+	}
+	if !seal.DifferencePays(plain, basePlain, width) {
+		return w.StoreTyped(width, d, plain)
+	}
+	var err error
+	if w.diff, err = seal.Difference(w.diff[:0], plain, basePlain, width); err != nil {
+		return err
+	}
+	if w.back, err = seal.Sum(w.back[:0], w.diff, basePlain); err != nil || !bytes.Equal(w.back, plain) {
+		return w.StoreTyped(width, d, plain)
+	}
+	if !w.s.live.Claim(d) {
+		return nil
+	}
+	st := Diff2
+	if width == 4 {
+		st = Diff4
+	}
+	return w.append(st, w.diff, pack.Entry{Digest: d, Len: uint32(len(w.diff)), Plain: uint32(len(plain)), Bases: []digest.Digest{base}})
+}
+
 func (w *Writer) append(st Stream, raw []byte, e pack.Entry) error {
 	b := &w.open[st]
 	if len(b.raw) > 0 && (len(b.raw)+len(raw) > blockTarget || len(b.entries) >= blockEntries) {
@@ -153,6 +196,7 @@ func (w *Writer) append(st Stream, raw []byte, e pack.Entry) error {
 	return nil
 }
 
+// flush ends the open block of a stream.
 func (w *Writer) flush(st Stream) error {
 	b := &w.open[st]
 	if len(b.entries) == 0 {
@@ -173,11 +217,30 @@ func (w *Writer) flush(st Stream) error {
 	return nil
 }
 
+// typeOf returns the codec and the width of a stream of typed bytes; width 0 for the others.
+func typeOf(st Stream) (c seal.Codec, width uint8) {
+	switch st {
+	case Typed2:
+		return seal.Planes, 2
+	case Typed4:
+		return seal.Planes, 4
+	case Diff2:
+		return seal.Subtract, 2
+	case Diff4:
+		return seal.Subtract, 4
+	}
+	return seal.Raw, 0
+}
+
 // Drafts reports whether the Writer drops file content.
 func (w *Writer) Drafts() bool { return w.draft != nil }
 
 // compress returns the stored form of a block, good until the next call.
-func (w *Writer) compress(st Stream, b *block) (seal.Codec, []byte, error) {
+func (w *Writer) compress(st Stream, b *block) (codec seal.Codec, stored []byte, err error) {
+	if c, width := typeOf(st); width > 0 {
+		codec, w.stored, err = w.enc.BlockTyped(w.stored[:0], b.raw, c, width)
+		return codec, w.stored, err
+	}
 	level := w.level
 	if st >= Pages || b.better {
 		level = seal.Better
@@ -187,7 +250,7 @@ func (w *Writer) compress(st Stream, b *block) (seal.Codec, []byte, error) {
 	if trial {
 		level = seal.Fast
 	}
-	codec, stored, err := w.enc.Block(w.stored[:0], b.raw, level)
+	codec, stored, err = w.enc.Block(w.stored[:0], b.raw, level)
 	w.stored = stored
 	if err != nil || !trial {
 		return codec, stored, err

@@ -32,11 +32,14 @@
 //	   uvarint number of entries
 //	   per entry, in the order of their bytes in the raw block:
 //	      32 bytes  digest of the chunk's plain bytes
-//	      uvarint   2 × bytes in the raw block, + 1 if they are a window delta
+//	      uvarint   2 × bytes in the raw block, + 1 if they are a delta
 //	      if a delta:
 //	         uvarint   plain bytes
 //	         1 byte    number of bases, 1 to 4
 //	         32 bytes  digest of each base; a base is never itself a delta
+//
+// A delta is a window delta (package seal), except in a block of codec 5, subtract: there every entry is a
+// delta, has one base, and is a difference (package seal), 4 bytes longer than the chunk.
 //
 // The entries' lengths add up to the raw bytes of their block, and the blocks' stored bytes and the
 // directory to the stream.
@@ -95,6 +98,29 @@ type Entry struct {
 	Len    uint32          // of its bytes in the raw block
 	Plain  uint32          // bytes of the chunk; equal to Len unless it is a delta
 	Bases  []digest.Digest // nil unless it is a delta
+	// Difference: the delta is a difference from its base, not a window delta. It follows from the block's codec.
+	Difference bool
+}
+
+// Remake appends to dst the plain bytes of a delta: payload are the entry's bytes in the raw block, bases
+// the plain bytes of its Bases. It is ErrDamaged where payload makes nothing of the entry's length; that it is
+// the right chunk only its digest tells.
+func (e *Entry) Remake(dst, payload []byte, bases [][]byte) ([]byte, error) {
+	if !e.Difference {
+		out, err := seal.Apply(dst, payload, bases, int(e.Plain))
+		if err != nil {
+			return dst, fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		return out, nil
+	}
+	if len(bases) != 1 || len(bases[0]) != int(e.Plain) {
+		return dst, fmt.Errorf("%w: difference from another base", ErrDamaged)
+	}
+	out, err := seal.Sum(dst, payload, bases[0])
+	if err != nil {
+		return dst, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return out, nil
 }
 
 // Block is a run of chunks compressed together.
@@ -193,6 +219,7 @@ func (b *Builder) Add(codec seal.Codec, stored []byte, raw int, entries []Entry)
 	off := uint32(0)
 	for i := range own {
 		own[i].Off = off
+		own[i].Difference = codec == seal.Subtract
 		off += own[i].Len
 		b.dir += digest.Size + 4 + len(own[i].Bases)*digest.Size
 	}
@@ -323,6 +350,12 @@ func (c *cursor) block(off int64) Block {
 			}
 			for j := 0; j < k && !c.bad; j++ {
 				e.Bases = append(e.Bases, digest.Digest(c.bytes(digest.Size)))
+			}
+		}
+		if bl.Codec == seal.Subtract {
+			e.Difference = true
+			if len(e.Bases) != 1 || uint64(e.Len) != uint64(e.Plain)+seal.DifferenceHead {
+				c.bad = true
 			}
 		}
 		at += uint64(e.Len)

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"varve/internal/disk"
@@ -347,7 +348,7 @@ func (wk *Walker) open(f *Folder) error {
 	kept := make([]Entry, 0, len(wk.list))
 	for i := range wk.list {
 		e := &wk.list[i]
-		if e.Type == disk.Directory && e.Name == ".varve" || wk.walk.opt.Skip != nil && wk.walk.opt.Skip(e.Info) {
+		if ours(e) || wk.walk.opt.Skip != nil && wk.walk.opt.Skip(e.Info) {
 			continue
 		}
 		if hide, by := f.rules.Match(e.Name, e.Type == disk.Directory); hide {
@@ -364,6 +365,11 @@ func (wk *Walker) open(f *Folder) error {
 	}
 	f.Entries = kept
 	return nil
+}
+
+// ours reports whether an entry is varve's own: its folder, or what an interrupted restore left.
+func ours(e *disk.Entry) bool {
+	return e.Name == ".varve" && e.Type == disk.Directory || strings.HasPrefix(e.Name, ".varve-restore-") || disk.IsTemp(e.Name)
 }
 
 const maxIgnoreFile = 1 << 20

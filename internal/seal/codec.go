@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"slices"
 
+	"github.com/klauspost/compress/fse"
 	"github.com/klauspost/compress/huff0"
 	"github.com/klauspost/compress/zstd"
 )
@@ -14,7 +15,7 @@ import (
 // Codec is how a block's bytes are stored. Values are on disk and never change.
 type Codec uint8
 
-// The codecs. Stride, Delta and Subtract are reserved: decoding them is ErrUnsupported.
+// The codecs. Stride and Delta are reserved: decoding them is ErrUnsupported.
 const (
 	Raw      Codec = 0
 	Zstd     Codec = 1
@@ -98,7 +99,9 @@ type Encoder struct {
 	sample       []byte // what the probe compresses into
 	typed        []byte // the candidate of a typed transform
 	planes       []byte
+	frame        []byte // a run compressed by zstd
 	huff         huff0.Scratch
+	fse          fse.Scratch
 	faults       int
 }
 
@@ -123,27 +126,71 @@ func (e *Encoder) Block(dst, raw []byte, level Level) (Codec, []byte, error) {
 	return c, out, nil
 }
 
-// BlockTyped is Block at level Fast for bytes of known type: it also tries codec c with its parameter, and
-// keeps that if it saves 3 % over Block. Planes with parameter 2 or 4, the width of an element, is the
-// one typed codec so far; others are ErrUnsupported.
-func (e *Encoder) BlockTyped(dst, raw []byte, c Codec, param uint8) (Codec, []byte, error) {
-	if c == Raw || c == Zstd {
-		return e.Block(dst, raw, Fast)
+// BlockTyped is Block at level Fast for bytes of known type, elements of width 2 or 4 bytes.
+//
+// Planes is kept if it saves 3 % over what Block would, which is judged by a sample unless that shows
+// repeats. Subtract, for differences, is always kept: what they are can be told from the codec alone. All
+// other codecs and widths are ErrUnsupported.
+func (e *Encoder) BlockTyped(dst, raw []byte, c Codec, width uint8) (Codec, []byte, error) {
+	if c != Planes && c != Subtract || width != 2 && width != 4 || len(raw) > MaxBlock {
+		return Raw, dst, fmt.Errorf("compress block of %d bytes by codec %d with width %d: %w", len(raw), c, width, ErrUnsupported)
 	}
-	if c != Planes || param != 2 && param != 4 || len(raw) > MaxBlock {
-		return Raw, dst, fmt.Errorf("compress block of %d bytes by codec %d with parameter %d: %w", len(raw), c, param, ErrUnsupported)
+	if c == Subtract {
+		return Subtract, e.subtracted(dst, raw, int(width)), nil
 	}
+	e.typed = e.appendPlanes(e.typed[:0], raw, int(width), runLogPlanes)
+	most := e.expected(raw) * 97 / 100
 	start := len(dst)
-	plain, out := e.compress(dst, raw, Fast)
-	e.typed = e.appendPlanes(e.typed[:0], raw, int(param))
-	if len(e.typed)*100 <= (len(out)-start)*97 {
-		if e.decodesTo(Planes, e.typed, raw) {
-			return Planes, append(out[:start], e.typed...), nil
-		}
-		e.faults++
+	var plain Codec
+	if len(e.typed) > most {
+		plain, dst = e.compress(dst, raw, Fast)
+		most = (len(dst) - start) * 97 / 100
 	}
-	plain, out = e.verified(plain, out, start, raw)
-	return plain, out, nil
+	if len(e.typed) <= most && e.decodesTo(Planes, e.typed, raw) {
+		return Planes, append(dst[:start], e.typed...), nil
+	}
+	if len(dst) == start {
+		plain, dst = e.compress(dst, raw, Fast)
+	}
+	plain, dst = e.verified(plain, dst, start, raw)
+	return plain, dst, nil
+}
+
+// subtracted appends the planes of differences to dst, in runs as they are if coded ones do not decode.
+func (e *Encoder) subtracted(dst, raw []byte, width int) []byte {
+	e.typed = e.appendPlanes(e.typed[:0], raw, width, runLogSubtract)
+	if e.decodesTo(Subtract, e.typed, raw) {
+		return append(dst, e.typed...)
+	}
+	n := len(raw) / width
+	dst = append(dst, byte(width)) // runs of 1<<runLogMax
+	dst = append(dst, raw[n*width:]...)
+	e.planes = slices.Grow(e.planes[:0], n)[:n]
+	for i := range width {
+		gather(e.planes, raw, width, i)
+		for at := 0; at < n; at += 1 << runLogMax {
+			dst = append(append(dst, runRaw), e.planes[at:min(at+1<<runLogMax, n)]...)
+		}
+	}
+	return dst
+}
+
+const (
+	typedSample  = 8 << 10
+	typedLookMin = 64 << 10 // smaller blocks are compressed whole
+)
+
+// expected returns how many bytes zstd would make of raw, judged by two pieces; 0 if they do not tell.
+func (e *Encoder) expected(raw []byte) int {
+	if len(raw) < typedLookMin {
+		return 0
+	}
+	total := 0
+	for _, at := range [2]int{len(raw) / 4, len(raw) - len(raw)/4 - typedSample} {
+		e.sample = e.fast.EncodeAll(raw[at:at+typedSample], e.sample[:0])
+		total += min(len(e.sample), typedSample)
+	}
+	return int(int64(len(raw)) * int64(total) / (2 * typedSample))
 }
 
 // compress appends the zstd frame of raw, or raw if that is not 1 % larger. Nothing is verified yet.
@@ -168,17 +215,20 @@ func (e *Encoder) verified(c Codec, out []byte, start int, raw []byte) (Codec, [
 	if c == Raw || e.decodesTo(c, out[start:], raw) {
 		return c, out
 	}
-	e.faults++
 	return Raw, append(out[:start], raw...)
 }
 
+// decodesTo reports whether stored decodes to raw, and counts a fault if not.
 func (e *Encoder) decodesTo(c Codec, stored, raw []byte) bool {
 	back, err := e.dec.Block(e.back[:0], c, stored, len(raw))
-	if err != nil {
-		return false
+	if err == nil {
+		e.back = back
+		if bytes.Equal(back, raw) {
+			return true
+		}
 	}
-	e.back = back
-	return bytes.Equal(back, raw)
+	e.faults++
+	return false
 }
 
 const (
@@ -243,10 +293,13 @@ type Decoder struct {
 	zstd   *zstd.Decoder
 	planes []byte
 	huff   *huff0.Scratch
+	fse    *fse.Scratch
 }
 
 // NewDecoder returns a Decoder.
-func NewDecoder() *Decoder { return &Decoder{zstd: newUnzstd(), huff: &huff0.Scratch{}} }
+func NewDecoder() *Decoder {
+	return &Decoder{zstd: newUnzstd(), huff: &huff0.Scratch{}, fse: &fse.Scratch{}}
+}
 
 // Block appends to dst the rawLen bytes that stored holds by codec c. It is ErrDamaged if stored is not a
 // block of exactly that length, or rawLen is not 0 to MaxBlock, and ErrUnsupported for an unknown or
@@ -267,7 +320,7 @@ func (d *Decoder) Block(dst []byte, c Codec, stored []byte, rawLen int) ([]byte,
 			return dst, fmt.Errorf("decode block: %w", err)
 		}
 		return out, nil
-	case Planes:
+	case Planes, Subtract: // the same bytes; what they say differs
 		out, err := d.joinPlanes(dst, stored, rawLen)
 		if err != nil {
 			return dst, fmt.Errorf("decode planes of %d bytes: %w", rawLen, err)

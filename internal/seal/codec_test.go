@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/klauspost/compress/fse"
 	"github.com/klauspost/compress/huff0"
 	"github.com/klauspost/compress/zstd"
 	"pgregory.net/rapid"
@@ -165,23 +166,24 @@ func TestPlanes(t *testing.T) {
 	}
 	for _, v := range []struct {
 		c     Codec
-		param uint8
-	}{{Planes, 3}, {Planes, 0}, {Stride, 2}, {Delta, 2}, {Subtract, 2}, {99, 2}} {
-		if _, _, err := e.BlockTyped(nil, []byte("x"), v.c, v.param); !errors.Is(err, ErrUnsupported) {
-			t.Errorf("codec %d, parameter %d: %v", v.c, v.param, err)
+		width uint8
+	}{{Planes, 3}, {Planes, 0}, {Raw, 2}, {Zstd, 2}, {Stride, 2}, {Delta, 2}, {Subtract, 8}, {99, 2}} {
+		if _, _, err := e.BlockTyped(nil, []byte("x"), v.c, v.width); !errors.Is(err, ErrUnsupported) {
+			t.Errorf("codec %d, width %d: %v", v.c, v.width, err)
 		}
 	}
 }
 
 // refPlanes decodes planes by the text of the format, byte by byte.
 func refPlanes(t *rapid.T, in []byte, n int) []byte {
-	w := int(in[0])
+	w := int(in[0] & 15)
 	out := make([]byte, n)
+	log := 17 - in[0]/16
 	copy(out[n/w*w:], in[1:1+n%w])
 	in = in[1+n%w:]
 	for i := range w {
 		for at := 0; at < n/w; {
-			run := min(128<<10, n/w-at)
+			run := min(1<<log, n/w-at)
 			var b []byte
 			switch in[0] {
 			case 0:
@@ -198,6 +200,20 @@ func refPlanes(t *rapid.T, in []byte, n int) []byte {
 				in = in[4+size:]
 			case 2:
 				b, in = bytes.Repeat(in[1:2], run), in[2:]
+			case 3, 4:
+				size := int(in[1]) | int(in[2])<<8 | int(in[3])<<16
+				var err error
+				if in[0] == 3 {
+					b, err = newUnzstd().DecodeAll(in[4:4+size], make([]byte, 0, run))
+				} else {
+					b, err = fse.Decompress(in[4:4+size], nil)
+				}
+				if err != nil || len(b) != run {
+					t.Fatalf("%d of %d bytes, %v", len(b), run, err)
+				}
+				in = in[4+size:]
+			default:
+				t.Fatalf("mode %d", in[0])
 			}
 			for _, v := range b {
 				out[at*w+i] = v
@@ -217,13 +233,19 @@ func TestPlanesFollowTheFormat(t *testing.T) {
 		w := rapid.SampledFrom([]int{2, 4}).Draw(t, "w")
 		n := rapid.OneOf(rapid.IntRange(0, 3000), rapid.IntRange(200<<10, 600<<10)).Draw(t, "n")
 		raw := weights(n, w)
-		switch rapid.IntRange(0, 2).Draw(t, "content") {
+		switch rapid.IntRange(0, 4).Draw(t, "content") {
 		case 1:
 			raw = randomBytes(1, n)
 		case 2:
 			clear(raw[n/3:])
+		case 3:
+			for i := range raw { // one value dominates
+				raw[i] &= raw[(i*7+1)%n] & raw[(i*5+3)%n] & raw[(i*3+1)%n]
+			}
+		case 4:
+			raw = bytes.Repeat(randomBytes(1, 777), n/777+1)[:n]
 		}
-		stored := e.appendPlanes(nil, raw, w)
+		stored := e.appendPlanes(nil, raw, w, uint8(rapid.IntRange(10, 17).Draw(t, "log")))
 		if !bytes.Equal(refPlanes(t, stored, n), raw) {
 			t.Fatal("the reference decodes something else")
 		}
@@ -405,14 +427,17 @@ func TestDecoderRefuses(t *testing.T) {
 		"size unsaid":          {Zstd, stream, 6 << 20, ErrDamaged},
 		"planes, nothing":      {Planes, nil, 0, ErrDamaged},
 		"planes, width 3":      {Planes, []byte{3}, 0, ErrDamaged},
+		"planes, run of 512":   {Planes, []byte{0x82}, 0, ErrDamaged},
 		"planes, no tail":      {Planes, []byte{2}, 1, ErrDamaged},
-		"planes, mode":         {Planes, []byte{2, 3, 0, 3, 0}, 2, ErrDamaged},
+		"planes, mode":         {Planes, []byte{2, 5, 0, 5, 0}, 2, ErrDamaged},
 		"planes, more":         {Planes, []byte{2, 0, 7, 0, 8, 9}, 2, ErrDamaged},
 		"planes, no plane":     {Planes, []byte{2}, MaxBlock, ErrDamaged},
 		"planes, huff size":    {Planes, []byte{2, 1, 255, 255, 255, 0}, 2000, ErrDamaged},
+		"planes, zstd":         {Planes, []byte{2, 3, 2, 0, 0, 1, 2}, 2000, ErrDamaged},
+		"planes, FSE":          {Planes, []byte{2, 4, 2, 0, 0, 1, 2}, 2000, ErrDamaged},
 		"stride":               {Stride, nil, 0, ErrUnsupported},
 		"delta":                {Delta, nil, 0, ErrUnsupported},
-		"subtract":             {Subtract, nil, 0, ErrUnsupported},
+		"subtract":             {Subtract, nil, 0, ErrDamaged},
 		"unknown":              {200, nil, 0, ErrUnsupported},
 	} {
 		if got, err := d.Block([]byte("dst"), v.c, v.stored, v.n); !errors.Is(err, v.want) || string(got) != "dst" {
@@ -430,8 +455,8 @@ func FuzzDecoderBlock(f *testing.F) {
 	_, frame := block(f, e, text, Fast)
 	f.Add(uint8(Zstd), frame, len(text))
 	f.Add(uint8(Raw), []byte("abc"), 3)
-	f.Add(uint8(Planes), e.appendPlanes(nil, weights(3001, 2), 2), 3001)
-	f.Add(uint8(Planes), e.appendPlanes(nil, weights(3003, 4), 4), 3003)
+	f.Add(uint8(Planes), e.appendPlanes(nil, weights(3001, 2), 2, 10), 3001)
+	f.Add(uint8(Planes), e.appendPlanes(nil, weights(3003, 4), 4, 17), 3003)
 	f.Fuzz(func(t *testing.T, c uint8, stored []byte, n int) {
 		got, err := d.Block(nil, Codec(c), stored, n)
 		if err == nil && len(got) != n {
@@ -475,12 +500,12 @@ func BenchmarkPlanes(b *testing.B) {
 	for _, w := range []int{2, 4} {
 		raw := weights(256<<10, w)
 		e, d := NewEncoder(), NewDecoder()
-		stored := e.appendPlanes(nil, raw, w)
+		stored := e.appendPlanes(nil, raw, w, runLogPlanes)
 		name := []string{2: "2", 4: "4"}[w]
 		b.Run("encode/"+name, func(b *testing.B) {
 			b.SetBytes(int64(len(raw)))
 			for b.Loop() {
-				e.typed = e.appendPlanes(e.typed[:0], raw, w)
+				e.typed = e.appendPlanes(e.typed[:0], raw, w, runLogPlanes)
 			}
 			b.ReportMetric(float64(len(stored))/float64(len(raw)), "ratio")
 		})

@@ -80,14 +80,31 @@
 //
 //	0 raw       the bytes
 //	1 zstd      one zstd frame (RFC 8878) with its content size, without dictionary
-//	2 planes    u8 w (2 or 4), then plain length mod w trailing bytes as they are, then w planes in order:
-//	            plane i holds bytes i, i+w, i+2w … of the rest. A plane is cut into runs of 128 KiB (the
-//	            last one shorter); a run is u8 mode ‖ data:
-//	            0 raw: the bytes · 1 huff0: u24 length ‖ Huffman table ‖ jump table and four streams, as in a
-//	            zstd literals section · 2 one value: that byte
+//	2 planes    u8 p, w = p mod 16 (2 or 4), r = 17 − p div 16 (10 to 17); then plain length mod w trailing
+//	            bytes as they are, then w planes in order: plane i holds bytes i, i+w, i+2w … of the rest.
+//	            A plane is cut into runs of 1<<r bytes (the last one shorter); a run is u8 mode ‖ data:
+//	            0 raw: the bytes
+//	            1 huff0: u24 length ‖ Huffman table ‖ jump table and four streams, as in a zstd literals section
+//	            2 one value: that byte
+//	            3 zstd: u24 length ‖ one zstd frame, as codec 1
+//	            4 FSE: u24 length ‖ distribution as RFC 8878 4.1.1 ‖ bit stream, read from its end, with two
+//	            states in turn: they are read first, state 1 before state 2, and give the bytes at even and
+//	            odd places; the last two bytes are the symbols of the states that are left
 //	3 stride    reserved
-//	4 delta     reserved: the block's entries are deltas and carry bases
-//	5 subtract  reserved
+//	4 delta     reserved
+//	5 subtract  the bytes of codec 2; what they hold are differences, and their entries carry bases
+//
+// # Difference
+//
+// One chunk as the difference of its elements from those of one base of equal length ([Difference], [Sum]):
+//
+//	u8 m ‖ 3 zero bytes ‖ chunk length bytes, elements of w bytes
+//
+// w = m mod 16 is 2 or 4 and divides the length. An element is the zig-zag of plain − base, in integers of 8w
+// bits that wrap around. If m is w the elements stand in the order of the chunk's. If m is 16 + w they are
+// sorted by the 8 bits below the sign of the base's element, (base >> (8w−9)) mod 256, and equal ones stand
+// in the order of the chunk's: how large a step is in the last place depends on the exponent, so that
+// neighbours are then alike. Other m are damage.
 //
 // # Window delta
 //

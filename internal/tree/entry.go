@@ -24,10 +24,13 @@ const (
 
 // Summary counts what is below a directory, the directory itself left out.
 type Summary struct {
-	Files, Dirs, Links, Specials uint64
-	Bytes                        uint64 // sizes of the regular files; a file with two names counts twice
-	Doubtful                     uint64 // entries that are Unstable or Suspect
-	Depth                        uint64 // directories one in the other; 0 where there are none
+	Files    uint64 `json:"files"`
+	Dirs     uint64 `json:"dirs"`
+	Links    uint64 `json:"links"`
+	Specials uint64 `json:"specials"`
+	Bytes    uint64 `json:"bytes"`    // sizes of the regular files; a file with two names counts twice
+	Doubtful uint64 `json:"doubtful"` // entries that are Unstable or Suspect
+	Depth    uint64 `json:"depth"`    // directories one in the other; 0 where there are none
 }
 
 // Entry is a name in a directory and what it stands for.

@@ -249,7 +249,7 @@ func (x *examiner) deltas(s *passage) {
 			continue
 		}
 		var err error
-		x.made, err = seal.Apply(x.made[:0], d.payload, bases, int(d.entry.Plain))
+		x.made, err = d.entry.Remake(x.made[:0], d.payload, bases)
 		if err != nil || x.hash.Sum(x.made) != d.entry.Digest {
 			s.spoil(d.block, d.place, d.entry.Digest)
 			continue
