@@ -638,3 +638,74 @@ func TestEditWithinTheClocksTick(t *testing.T) {
 		}
 	}
 }
+
+// TestVaultFailsWhileReading: when the vault fails while files are still being read, that is a failure of the
+// snapshot and of no file.
+func TestVaultFailsWhileReading(t *testing.T) {
+	for _, size := range []int{1 << 20, 6 << 20} { // read whole, and as a stream
+		r := newRig(1)
+		w := fixture.NewWriter(r.folder("project"), time.Unix(1_500_000_000, 0))
+		for i := range (96 << 20) / size {
+			w.Put(fmt.Sprintf("f%03d", i), 0o644, makeContent(3, size, uint64(i)))
+		}
+		reads, atFailure := 0, -1
+		s, err := r.open(context.Background(), hooks{
+			project: func(op disk.Op) error {
+				if op.Kind == disk.OpRead {
+					reads++
+				}
+				return nil
+			},
+			vault: func(op disk.Op) error {
+				if op.Kind == disk.OpCreateWhole && strings.HasPrefix(op.Path, "packs/") {
+					atFailure = 0
+					return syscall.ENOSPC
+				}
+				return nil
+			}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		snap, err := s.p.Snap(context.Background(), plainSnap())
+		if !errors.Is(err, syscall.ENOSPC) || snap != nil || atFailure != 0 {
+			t.Errorf("files of %d bytes: %v, %+v", size, err, snap)
+		}
+		if reads >= 96<<20/size*2 {
+			t.Errorf("files of %d bytes: all were read, so the failure came too late to prove anything", size)
+		}
+	}
+}
+
+// TestHeal: what a damaged vault has lost and the folder still has is kept again by the next snapshot, however
+// sure the index and the stat cache are that it is there.
+func TestHeal(t *testing.T) {
+	r, lists := smallVault(t)
+	var packs []object
+	for _, o := range objects(t, r.vault.Root(), "") {
+		if strings.HasPrefix(o.path, "packs/") {
+			packs = append(packs, o)
+		}
+	}
+	heals := func(what string, harm func(m *rig) error) {
+		m := r.fork(9)
+		if err := harm(m); err != nil {
+			t.Fatal(err)
+		}
+		s := mustOpen(t, m)
+		got, err := restored(context.Background(), s.p, mustSnap(t, s))
+		if want := lists[len(lists)-1]; err != nil || got != want {
+			t.Errorf("%s: %v\n%s", what, err, differ(got, want))
+		}
+	}
+	heals("all packs gone", func(m *rig) error { return disk.RemoveAll(m.vault.Root(), "packs") })
+	heals("all packs cut", func(m *rig) error {
+		var errs []error
+		for _, o := range packs {
+			errs = append(errs, damage{o, o.size / 2, true}.do(m.vault))
+		}
+		return errors.Join(errs...)
+	})
+	for _, o := range packs {
+		heals("cut "+o.path, func(m *rig) error { return damage{o, o.size / 2, true}.do(m.vault) })
+	}
+}

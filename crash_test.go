@@ -368,7 +368,9 @@ func (st story) goOn(ctx context.Context, r *rig, s *site) error {
 	}
 	// And once more: what was there then is durable now.
 	st.kept = append(slices.Clone(st.kept), keptState{snap.ID, got})
-	again, err := r.crash(disk.KeepNone, 99).open(ctx, hooks{})
+	moved := r.crash(disk.KeepNone, 99)
+	moved.moved = true // what the folder is must be told by the folder
+	again, err := moved.open(ctx, hooks{})
 	if err != nil {
 		return fmt.Errorf("open after a second crash: %w", err)
 	}

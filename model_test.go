@@ -327,12 +327,20 @@ func (f forest) differs(g forest) []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
-// kept says that a snapshot of the folder was taken, and compares it.
+// replaced reports whether g has other content than f, or other names.
+func (f forest) replaced(g forest) bool {
+	return slices.ContainsFunc(f.differs(g), func(p string) bool { return f[p].typ != g[p].typ || f[p].content != g[p].content })
+}
+
+// checkSnapshot compares the snapshot taken last with the model.
 func (w *walker) checkSnapshot(s *varve.Snapshot) error {
 	if s.Version != len(w.m.kept) {
 		return fmt.Errorf("snapshot %s, the model has %d", s.Ref(), len(w.m.kept))
 	}
 	want := w.m.kept[s.Version-1]
+	if c := s.Counts; s.Version > 1 && (c.Added+c.Modified+c.Removed+c.Renamed > 0) != w.m.kept[s.Version-2].replaced(want) {
+		return fmt.Errorf("%s counts %+v, the model: %v", s.Ref(), c, w.m.kept[s.Version-2].differs(want))
+	}
 	seen := 0
 	for e, err := range w.s.p.List(context.Background(), s, "", true) {
 		if err != nil {
@@ -368,11 +376,21 @@ func (w *walker) checkSnapshot(s *varve.Snapshot) error {
 func (w *walker) snap() error {
 	w.note("snap")
 	w.m.kept = append(w.m.kept, maps.Clone(w.m.live))
+	w.r.noCache = w.rand.IntN(6) == 0 // the cache then is of an earlier snapshot
+	if w.r.noCache {
+		if err := w.reopen(); err != nil {
+			return err
+		}
+	}
 	s, err := w.s.p.Snap(context.Background(), plainSnap())
 	if err != nil {
 		return err
 	}
-	return w.checkSnapshot(s)
+	if err := w.checkSnapshot(s); err != nil || !w.r.noCache {
+		return err
+	}
+	w.r.noCache = false
+	return w.reopen()
 }
 
 // safety accounts for the snapshot that is taken before the folder is changed, unless nothing has changed.

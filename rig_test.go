@@ -31,6 +31,7 @@ type rig struct {
 	rand        *lockedRand
 	workers     int
 	noCache     bool
+	moved       bool // the project's folder has another path
 	passphrase  func() ([]byte, error)
 }
 
@@ -131,7 +132,11 @@ func (r *rig) openWith(ctx context.Context, h hooks, opt varve.Options) (*site, 
 		return nil, err
 	}
 	s := &site{v: v, dir: faulty(r.folder("project"), h.project)}
-	s.p, err = v.Project(s.dir, "/work/project")
+	at := "/work/project"
+	if r.moved {
+		at = "/elsewhere/project"
+	}
+	s.p, err = v.Project(s.dir, at)
 	return s, err
 }
 

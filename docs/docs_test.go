@@ -94,7 +94,7 @@ func play(t *testing.T, bin string, steps []step) {
 	state := filepath.Join(t.TempDir(), "state")
 	env := []string{"HOME=" + home, "PATH=" + bin + ":" + os.Getenv("PATH"), "TZ=UTC", "LC_ALL=C.UTF-8", "STATE=" + state}
 	for _, s := range steps {
-		script := `[ -f "$STATE" ] && . "$STATE"; cd "${AT:-$HOME}"; ` + s.command + "\n" + `code=$?; AT=$PWD; { export -p | grep -v ' \(STATE\|PWD\|OLDPWD\|SHLVL\|_\)='; printf 'AT=%q\n' "$AT"; } > "$STATE"; exit $code`
+		script := `umask 022; [ -f "$STATE" ] && . "$STATE"; cd "${AT:-$HOME}"; ` + s.command + "\n" + `code=$?; AT=$PWD; { export -p | grep -v ' \(STATE\|PWD\|OLDPWD\|SHLVL\|_\)='; printf 'AT=%q\n' "$AT"; } > "$STATE"; exit $code`
 		cmd := exec.Command("bash", "-c", script)
 		cmd.Env, cmd.Dir = env, home
 		out, err := cmd.CombinedOutput()

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // A reference to a snapshot is one of
@@ -56,7 +58,8 @@ func CheckName(name string) error {
 	switch {
 	case name == "" || len(name) > 100:
 		return fmt.Errorf("name %q: want 1 to 100 characters", name)
-	case strings.ContainsAny(name, " \t\n\r\"'`$&|;<>()[]{}*?!#~^:@,\\/%="):
+	case strings.ContainsAny(name, " \"'`$&|;<>()[]{}*?!#~^:@,\\/%="), !utf8.ValidString(name),
+		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }):
 		return fmt.Errorf("name %q: letters, digits and . _ + - only", name)
 	case name[0] == '-' || name == "latest" || name == "now" || name == "today" || name == "yesterday",
 		ageForm.MatchString(name), numberForm.MatchString(name), isTime(name):
@@ -75,7 +78,7 @@ func (h *History) Resolve(project, ref string, now time.Time) (*Snapshot, error)
 
 func (h *History) resolve(all []*Snapshot, project, ref string, now time.Time, depth int) (*Snapshot, error) {
 	unknown := &UnknownError{Ref: ref}
-	if depth > 8 {
+	if ref == "" || depth > 8 {
 		return nil, unknown
 	}
 	if rest, ok := strings.CutPrefix(ref, "before:"); ok {
@@ -209,16 +212,13 @@ func parseTime(s string, now time.Time) (time.Time, bool) {
 			return now.AddDate(0, 0, -7*n), true
 		}
 	}
-	endOfDay := func(t time.Time) time.Time {
-		return time.Date(t.Year(), t.Month(), t.Day()+1, 0, 0, 0, -1, t.Location())
-	}
 	switch s {
 	case "now":
 		return now, true
 	case "today":
-		return endOfDay(now), true
+		return endOfDay(now, now.Location()), true
 	case "yesterday":
-		return endOfDay(now.AddDate(0, 0, -1)), true
+		return endOfDay(time.Date(now.Year(), now.Month(), now.Day()-1, 12, 0, 0, 0, time.UTC), now.Location()), true
 	}
 	for _, form := range []struct {
 		layout string
@@ -228,10 +228,20 @@ func parseTime(s string, now time.Time) (time.Time, bool) {
 			return t.Add(form.slack - 1), true
 		}
 	}
-	if t, err := time.ParseInLocation("2006-01-02", s, now.Location()); err == nil {
-		return endOfDay(t), true
+	if t, err := time.Parse("2006-01-02", s); err == nil {
+		return endOfDay(t, now.Location()), true
 	}
 	return time.Time{}, false
+}
+
+// endOfDay returns the last moment at loc of the day that t has by its own clock. A day may have no midnight,
+// and where clocks go back at midnight, 23 o'clock comes twice.
+func endOfDay(t time.Time, loc *time.Location) time.Time {
+	end := time.Date(t.Year(), t.Month(), t.Day()+1, 0, 0, 0, -1, loc)
+	if again := end.Add(time.Hour); again.Day() == end.Day() {
+		return again
+	}
+	return end
 }
 
 // near lists names that differ from ref by little.
@@ -271,29 +281,23 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// SplitPath cuts REF:PATH. A reference before: is not mistaken for one.
+// SplitPath cuts REF:PATH. The colons of before: and of a time belong to the reference.
 func SplitPath(arg string) (ref, path string) {
-	skip := 0
-	if strings.HasPrefix(arg, "before:") {
-		skip = len("before:")
+	at := 0
+	for strings.HasPrefix(arg[at:], "before:") {
+		at += len("before:")
 	}
-	// A time has colons too: a path follows only where what stands before is no unfinished time.
-	for i := skip; i < len(arg); i++ {
-		if arg[i] != ':' {
-			continue
-		}
-		if clock.MatchString(arg[skip:i]) && i+2 < len(arg) && isDigit(arg[i+1]) && isDigit(arg[i+2]) {
-			continue
-		}
-		return arg[:i], arg[i+1:]
+	if m := clock.FindStringSubmatchIndex(arg[at:]); m != nil {
+		at += m[3]
+	}
+	if i := strings.IndexByte(arg[at:], ':'); i >= 0 {
+		return arg[:at+i], arg[at+i+1:]
 	}
 	return arg, ""
 }
 
-// clock is a time that a colon and two digits would go on.
-var clock = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}(:[0-9]{2})?([+-][0-9]{2})?$`)
-
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+// clock is a time of day to its end, which is the end of all or the colon of a path.
+var clock = regexp.MustCompile(`^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})?)?(~[0-9]*)?)(:|$)`)
 
 // SplitTime cuts PATH@REF at the last @; ref is "" where there is none.
 func SplitTime(arg string) (path, ref string) {

@@ -443,7 +443,10 @@ func (a *applying) setAllMeta(ctx context.Context) {
 func (a *applying) changeMeta(d disk.Dir, n *node) error {
 	name := baseOf(n.path)
 	if err := check(d, n.old, name); err != nil {
-		return err
+		// Of a file with several names the first one has set the times of all.
+		if n.old.group == 0 || check(d, n, name) != nil {
+			return err
+		}
 	}
 	for _, x := range n.old.xattrs {
 		if !slices.ContainsFunc(n.xattrs, func(y disk.Xattr) bool { return x.Name == y.Name }) && (a.opt.Owner || !privileged(x.Name)) {

@@ -138,19 +138,16 @@ func (e *Encoder) BlockTyped(dst, raw []byte, c Codec, width uint8) (Codec, []by
 	if c == Subtract {
 		return Subtract, e.subtracted(dst, raw, int(width)), nil
 	}
-	e.typed = e.appendPlanes(e.typed[:0], raw, int(width), runLogPlanes)
-	most := e.expected(raw) * 97 / 100
 	start := len(dst)
-	var plain Codec
-	if len(e.typed) > most {
-		plain, dst = e.compress(dst, raw, Fast)
-		most = (len(dst) - start) * 97 / 100
+	dst = e.appendPlanes(dst, raw, int(width), runLogPlanes)
+	sound := e.decodesTo(Planes, dst[start:], raw)
+	if sound && (len(dst)-start)*100 <= e.expected(raw)*97 {
+		return Planes, dst, nil
 	}
-	if len(e.typed) <= most && e.decodesTo(Planes, e.typed, raw) {
+	e.typed = append(e.typed[:0], dst[start:]...)
+	plain, dst := e.compress(dst[:start], raw, Fast)
+	if sound && len(e.typed)*100 <= (len(dst)-start)*97 {
 		return Planes, append(dst[:start], e.typed...), nil
-	}
-	if len(dst) == start {
-		plain, dst = e.compress(dst, raw, Fast)
 	}
 	plain, dst = e.verified(plain, dst, start, raw)
 	return plain, dst, nil
@@ -158,25 +155,27 @@ func (e *Encoder) BlockTyped(dst, raw []byte, c Codec, width uint8) (Codec, []by
 
 // subtracted appends the planes of differences to dst, in runs as they are if coded ones do not decode.
 func (e *Encoder) subtracted(dst, raw []byte, width int) []byte {
-	e.typed = e.appendPlanes(e.typed[:0], raw, width, runLogSubtract)
-	if e.decodesTo(Subtract, e.typed, raw) {
-		return append(dst, e.typed...)
+	start := len(dst)
+	dst = e.appendPlanes(dst, raw, width, runLogSubtract)
+	if e.decodesTo(Subtract, dst[start:], raw) {
+		return dst
 	}
 	n := len(raw) / width
-	dst = append(dst, byte(width)) // runs of 1<<runLogMax
+	dst = append(dst[:start], byte(width)) // runs of 1<<runLogMax
 	dst = append(dst, raw[n*width:]...)
-	e.planes = slices.Grow(e.planes[:0], n)[:n]
+	gather(e.planes[:n*width], raw, width, n)
 	for i := range width {
-		gather(e.planes, raw, width, i)
-		for at := 0; at < n; at += 1 << runLogMax {
-			dst = append(append(dst, runRaw), e.planes[at:min(at+1<<runLogMax, n)]...)
+		for plane := e.planes[i*n : (i+1)*n]; len(plane) > 0; {
+			run := plane[:min(1<<runLogMax, len(plane))]
+			plane = plane[len(run):]
+			dst = append(append(dst, runRaw), run...)
 		}
 	}
 	return dst
 }
 
 const (
-	typedSample  = 8 << 10
+	typedSample  = 4 << 10
 	typedLookMin = 64 << 10 // smaller blocks are compressed whole
 )
 

@@ -2,7 +2,6 @@ package seal
 
 import (
 	"encoding/binary"
-	"errors"
 	"slices"
 
 	"github.com/klauspost/compress/fse"
@@ -21,7 +20,7 @@ const (
 
 	runHuffMin = 64       // shorter runs are stored
 	runZstdMin = 32 << 10 // shorter runs hold too few repeats
-	runProbe   = 4 << 10
+	runProbe   = 2 << 10
 )
 
 // The lengths of runs. Values in the order of the file have one distribution from end to end; those in the
@@ -36,10 +35,10 @@ func (e *Encoder) appendPlanes(dst, raw []byte, w int, log uint8) []byte {
 	n := len(raw) / w
 	dst = append(dst, byte(w)|(runLogMax-log)<<4)
 	dst = append(dst, raw[n*w:]...)
-	e.planes = slices.Grow(e.planes[:0], n)[:n]
+	e.planes = slices.Grow(e.planes[:0], n*w)[:n*w]
+	gather(e.planes, raw, w, n)
 	for i := range w {
-		plane := e.planes
-		gather(plane, raw, w, i)
+		plane := e.planes[i*n : (i+1)*n]
 		for len(plane) > 0 {
 			run := plane[:min(1<<log, len(plane))]
 			plane = plane[len(run):]
@@ -49,55 +48,77 @@ func (e *Encoder) appendPlanes(dst, raw []byte, w int, log uint8) []byte {
 	return dst
 }
 
-// gather fills plane with the bytes i, i+w, i+2w … of raw; w is 2 or 4.
-func gather(plane, raw []byte, w, i int) {
-	shift := 8 * i
-	raw = raw[:len(plane)*w]
+// gather fills planes, w of n bytes each, with raw's: plane i has the bytes i, i+w, i+2w …; w is 2 or 4.
+func gather(planes, raw []byte, w, n int) {
+	a, b := planes[:n], planes[n:2*n]
+	raw = raw[:n*w]
 	if w == 2 {
-		for len(plane) >= 4 {
-			x := binary.LittleEndian.Uint64(raw) >> shift & 0x00ff00ff00ff00ff
-			x |= x >> 8
-			binary.LittleEndian.PutUint16(plane, uint16(x))
-			binary.LittleEndian.PutUint16(plane[2:], uint16(x>>32))
-			plane, raw = plane[4:], raw[8:]
+		for len(raw) >= 16 && len(a) >= 8 && len(b) >= 8 {
+			x, y := binary.LittleEndian.Uint64(raw), binary.LittleEndian.Uint64(raw[8:])
+			binary.LittleEndian.PutUint64(a, uint64(squeeze(x))|uint64(squeeze(y))<<32)
+			binary.LittleEndian.PutUint64(b, uint64(squeeze(x>>8))|uint64(squeeze(y>>8))<<32)
+			a, b, raw = a[8:], b[8:], raw[16:]
 		}
-	} else {
-		for len(plane) >= 4 {
-			x := binary.LittleEndian.Uint64(raw) >> shift & 0x000000ff000000ff
-			y := binary.LittleEndian.Uint64(raw[8:]) >> shift & 0x000000ff000000ff
-			binary.LittleEndian.PutUint16(plane, uint16(x|x>>24))
-			binary.LittleEndian.PutUint16(plane[2:], uint16(y|y>>24))
-			plane, raw = plane[4:], raw[16:]
+		for j := range a {
+			a[j], b[j] = raw[2*j], raw[2*j+1]
 		}
+		return
 	}
-	for j := range plane {
-		plane[j] = raw[j*w+i]
+	c, d := planes[2*n:3*n], planes[3*n:4*n]
+	for len(raw) >= 16 && len(a) >= 4 && len(b) >= 4 && len(c) >= 4 && len(d) >= 4 {
+		x, y := binary.LittleEndian.Uint64(raw), binary.LittleEndian.Uint64(raw[8:])
+		lo := squeeze16(x) | squeeze16(y)<<32
+		hi := squeeze16(x>>16) | squeeze16(y>>16)<<32
+		binary.LittleEndian.PutUint32(a, squeeze(lo))
+		binary.LittleEndian.PutUint32(b, squeeze(lo>>8))
+		binary.LittleEndian.PutUint32(c, squeeze(hi))
+		binary.LittleEndian.PutUint32(d, squeeze(hi>>8))
+		a, b, c, d, raw = a[4:], b[4:], c[4:], d[4:], raw[16:]
+	}
+	for j := range a {
+		a[j], b[j], c[j], d[j] = raw[4*j], raw[4*j+1], raw[4*j+2], raw[4*j+3]
 	}
 }
 
-// appendRun appends run by the smallest of its modes. Which are tried follows from how the ones before did.
+// squeeze joins the even bytes of x.
+func squeeze(x uint64) uint32 {
+	x &= 0x00ff00ff00ff00ff
+	x = (x | x>>8) & 0x0000ffff0000ffff
+	return uint32(x | x>>16)
+}
+
+// squeeze16 joins the even pairs of bytes of x.
+func squeeze16(x uint64) uint64 {
+	x &= 0x0000ffff0000ffff
+	return uint64(uint32(x | x>>16))
+}
+
+// appendRun appends run by the smallest of its modes. Which are tried follows from how often its commonest
+// byte is there, and from a sample.
 func (e *Encoder) appendRun(dst, run []byte) []byte {
+	most, top := count(e.fse.Histogram(), run)
 	mode, best := byte(runRaw), run
-	if len(run) >= runHuffMin {
-		e.huff.Reuse = huff0.ReusePolicyNone
-		out, _, err := huff0.Compress4X(run, &e.huff)
-		if errors.Is(err, huff0.ErrUseRLE) {
-			return append(dst, runSingle, run[0])
+	switch {
+	case len(run) < runHuffMin:
+		return append(append(dst, runRaw), run...)
+	case most == len(run):
+		return append(dst, runSingle, run[0])
+	case most*2 > len(run):
+		// Huffman gives no value less than a bit: where one value dominates, that is too much.
+		e.fse.HistogramFinished(top, most)
+		if out, err := fse.Compress(run, &e.fse); err == nil && len(out)+3 < len(run) {
+			mode, best = runFSE, out
 		}
-		if err == nil && len(out)+3 < len(run) {
+	case most > len(run)/128:
+		e.huff.Reuse = huff0.ReusePolicyNone
+		if out, _, err := huff0.Compress4X(run, &e.huff); err == nil && len(out)+3 < len(run) {
 			mode, best = runHuff, out
 		}
-		// Huffman gives no value less than a bit: where one value dominates, that is too much.
-		if len(best)*10 < len(run)*3 {
-			if out, err := fse.Compress(run, &e.fse); err == nil && len(out) < len(best) {
-				mode, best = runFSE, out
-			}
-		}
-		if len(run) >= runZstdMin && e.repeats(run, len(best)) {
-			e.frame = e.fast.EncodeAll(run, e.frame[:0])
-			if len(e.frame) < len(best)-3 {
-				mode, best = runZstd, e.frame
-			}
+	}
+	if len(run) >= runZstdMin && e.repeats(run, len(best)) {
+		e.frame = e.fast.EncodeAll(run, e.frame[:0])
+		if len(e.frame)+3 < len(best) {
+			mode, best = runZstd, e.frame
 		}
 	}
 	if dst = append(dst, mode); mode != runRaw {
@@ -106,15 +127,41 @@ func (e *Encoder) appendRun(dst, run []byte) []byte {
 	return append(dst, best...)
 }
 
-// repeats reports whether two pieces of run make it likely that zstd needs fewer than size bytes for all of it.
-func (e *Encoder) repeats(run []byte, size int) bool {
-	total := 0
-	for _, at := range [2]int{len(run) / 4, len(run) - len(run)/4 - runProbe} {
-		e.sample = e.fast.EncodeAll(run[at:at+runProbe], e.sample[:0])
-		total += len(e.sample)
+// count sets hist to how often each byte is in run and returns the greatest of that, and the greatest byte.
+// hist has 256 entries.
+func count(hist []uint32, run []byte) (most int, top uint8) {
+	var h [4][256]uint32 // several, so that equal neighbours do not wait for each other
+	for len(run) >= 8 {
+		x := binary.LittleEndian.Uint64(run)
+		h[0][uint8(x)]++
+		h[1][uint8(x>>8)]++
+		h[2][uint8(x>>16)]++
+		h[3][uint8(x>>24)]++
+		h[0][uint8(x>>32)]++
+		h[1][uint8(x>>40)]++
+		h[2][uint8(x>>48)]++
+		h[3][uint8(x>>56)]++
+		run = run[8:]
 	}
+	for _, b := range run {
+		h[0][b]++
+	}
+	for i := range hist[:256] {
+		n := h[0][i] + h[1][i] + h[2][i] + h[3][i]
+		if hist[i] = n; n > 0 {
+			most, top = max(most, int(n)), uint8(i)
+		}
+	}
+	return most, top
+}
+
+// repeats reports whether a piece of run makes it likely that zstd needs less than nine tenths of size bytes
+// for all of it.
+func (e *Encoder) repeats(run []byte, size int) bool {
+	at := (len(run) - runProbe) / 2
+	e.sample = e.fast.EncodeAll(run[at:at+runProbe], e.sample[:0])
 	// A piece pays for a table of its own, which the whole does once.
-	return int64(total-96)*int64(len(run)) < int64(size)*2*runProbe
+	return 10*int64(len(e.sample)-48)*int64(len(run)) < 9*int64(size)*runProbe
 }
 
 // joinPlanes appends the rawLen bytes of a planes block to dst; rawLen must be bounded.
@@ -203,10 +250,11 @@ func (d *Decoder) fillRun(run []byte, mode byte, in []byte) bool {
 func scatter(raw, planes []byte, w, n int) {
 	a, b := planes[:n], planes[n:2*n]
 	if w == 2 {
-		for len(a) >= 4 && len(b) >= 4 {
-			x := spread(binary.LittleEndian.Uint32(a)) | spread(binary.LittleEndian.Uint32(b))<<8
-			binary.LittleEndian.PutUint64(raw, x)
-			a, b, raw = a[4:], b[4:], raw[8:]
+		for len(a) >= 8 && len(b) >= 8 && len(raw) >= 16 {
+			x, y := binary.LittleEndian.Uint64(a), binary.LittleEndian.Uint64(b)
+			binary.LittleEndian.PutUint64(raw, spread(uint32(x))|spread(uint32(y))<<8)
+			binary.LittleEndian.PutUint64(raw[8:], spread(uint32(x>>32))|spread(uint32(y>>32))<<8)
+			a, b, raw = a[8:], b[8:], raw[16:]
 		}
 		for j := range a {
 			binary.LittleEndian.PutUint16(raw[2*j:], uint16(a[j])|uint16(b[j])<<8)
@@ -214,7 +262,7 @@ func scatter(raw, planes []byte, w, n int) {
 		return
 	}
 	c, d := planes[2*n:3*n], planes[3*n:4*n]
-	for len(a) >= 4 && len(b) >= 4 && len(c) >= 4 && len(d) >= 4 {
+	for len(a) >= 4 && len(b) >= 4 && len(c) >= 4 && len(d) >= 4 && len(raw) >= 16 {
 		lo := spread(binary.LittleEndian.Uint32(a)) | spread(binary.LittleEndian.Uint32(b))<<8
 		hi := spread(binary.LittleEndian.Uint32(c)) | spread(binary.LittleEndian.Uint32(d))<<8
 		binary.LittleEndian.PutUint64(raw, spread16(uint32(lo))|spread16(uint32(hi))<<16)

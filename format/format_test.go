@@ -1,0 +1,84 @@
+package format
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"slices"
+	"testing"
+)
+
+// says is a format that matches names ending in its own and says what it is told to.
+type says struct {
+	name    string
+	regions []Region
+	err     error
+	panics  bool
+	seen    *[]byte // the head it was shown
+}
+
+func (s says) Name() string { return s.name }
+
+func (s says) Match(name string, head []byte) bool {
+	if s.seen != nil {
+		*s.seen = bytes.Clone(head)
+	}
+	return name == s.name
+}
+
+func (s says) Regions(io.ReaderAt, int64) ([]Region, error) {
+	if s.panics {
+		panic("no")
+	}
+	return s.regions, s.err
+}
+
+func TestSetTakesOnlySoundAdvice(t *testing.T) {
+	const size = 1000
+	for _, v := range []struct {
+		name    string
+		f       says
+		want    []Region
+		nothing bool
+	}{
+		{"sorted", says{regions: []Region{{500, 500, 4}, {0, 10, 1}, {10, 20, 2}, {30, 8, 8}}}, []Region{{0, 10, 1}, {10, 20, 2}, {30, 8, 8}, {500, 500, 4}}, false},
+		{"nothing", says{}, nil, true},
+		{"error", says{regions: []Region{{0, 10, 2}}, err: errors.New("x")}, nil, true},
+		{"panic", says{panics: true}, nil, true},
+		{"overlap", says{regions: []Region{{0, 10, 2}, {9, 3, 2}}}, nil, true},
+		{"empty region", says{regions: []Region{{5, 0, 2}}}, nil, true},
+		{"width", says{regions: []Region{{0, 10, 3}}}, nil, true},
+		{"no width", says{regions: []Region{{0, 10, 0}}}, nil, true},
+		{"negative", says{regions: []Region{{-1, 10, 2}}}, nil, true},
+		{"negative length", says{regions: []Region{{10, -10, 2}}}, nil, true},
+		{"outside", says{regions: []Region{{991, 10, 2}}}, nil, true},
+		{"overflow", says{regions: []Region{{991, math.MaxInt64, 2}}}, nil, true},
+		{"far", says{regions: []Region{{math.MaxInt64, 1, 2}}}, nil, true},
+		{"too many", says{regions: make([]Region, MaxRegions+1)}, nil, true},
+	} {
+		v.f.name = "this"
+		got := Set{says{name: "other", panics: true}, v.f, says{name: "this", regions: []Region{{0, 1, 1}}}}.Regions("this", bytes.NewReader(make([]byte, size)), size)
+		if !slices.Equal(got, v.want) || v.nothing && got != nil {
+			t.Errorf("%s: %v, want %v", v.name, got, v.want)
+		}
+	}
+}
+
+func TestSetShowsTheHead(t *testing.T) {
+	content := bytes.Repeat([]byte("layers "), HeadSize)
+	for _, size := range []int{1, HeadSize, len(content)} {
+		var seen []byte
+		Set{says{name: "x", seen: &seen}}.Regions("y", bytes.NewReader(content[:size]), int64(size))
+		if !bytes.Equal(seen, content[:min(size, HeadSize)]) {
+			t.Errorf("of %d bytes the format saw %d", size, len(seen))
+		}
+	}
+	// A file that is shorter than it was is no error, and no advice.
+	if got := (Set{says{name: "x", regions: []Region{{0, 1, 1}}}}).Regions("x", bytes.NewReader(content[:10]), 20); got != nil {
+		t.Errorf("of a file that shrank: %v", got)
+	}
+	if got := (Set{}).Regions("x", nil, 10); got != nil {
+		t.Errorf("of no formats: %v", got)
+	}
+}
