@@ -187,6 +187,8 @@ func advice(err error) string {
 		return "varve verify --data says what is hit"
 	case errors.Is(err, varve.ErrFenced):
 		return "run it again"
+	case errors.Is(err, varve.ErrNoSpace):
+		return "free some space where the files are to go, or restore them elsewhere with --to DIR"
 	case noSpace(err):
 		return "free some space, or name a vault elsewhere with --vault"
 	case errors.As(err, &path) && errors.Is(err, fs.ErrPermission):

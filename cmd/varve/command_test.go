@@ -47,6 +47,13 @@ func TestClassify(t *testing.T) {
 	}
 }
 
+// TestNoSpaceHints wants the hint of the disk that is full: of the restored files, not of the vault.
+func TestNoSpaceHints(t *testing.T) {
+	if got := advice(fmt.Errorf("restore v1: %w", varve.ErrNoSpace)); !strings.Contains(got, "--to") || strings.Contains(got, "--vault") {
+		t.Errorf("want of space in the target: %q", got)
+	}
+}
+
 // TestExitCodesAreDistinct wants one row a number and one number a word, for programs read the word.
 func TestExitCodesAreDistinct(t *testing.T) {
 	numbers, words := map[int]bool{}, map[string]bool{}

@@ -78,6 +78,7 @@ func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 // Record is a folder as the cache knows it.
 type Record struct {
 	cache   *Cache
+	off     uint64
 	Digest  digest.Digest
 	Device  uint64
 	Racy    bool // an entry of the folder itself
@@ -96,7 +97,7 @@ func (c *Cache) record(off uint64) *Record {
 		return nil
 	}
 	b := c.b[off:]
-	r := &Record{cache: c, Digest: digest.Digest(b[:digest.Size]), Device: binary.LittleEndian.Uint64(b[digest.Size:])}
+	r := &Record{cache: c, off: off, Digest: digest.Digest(b[:digest.Size]), Device: binary.LittleEndian.Uint64(b[digest.Size:])}
 	n := binary.LittleEndian.Uint64(b[digest.Size+8:])
 	r.Racy, r.Deep = b[digest.Size+16]&1 != 0, b[digest.Size+16]&2 != 0
 	b = b[fixed:]
@@ -112,6 +113,14 @@ func (c *Cache) record(off uint64) *Record {
 	}
 	r.entries = b[:n]
 	return r
+}
+
+// child returns the record of a subfolder, which lies before its own; nil where the cache holds nonsense.
+func (r *Record) child(off uint64) *Record {
+	if off >= r.off {
+		return nil
+	}
+	return r.cache.record(off)
 }
 
 // cached is one entry of a record.
@@ -221,16 +230,22 @@ func (w *CacheWriter) Add(d digest.Digest, device uint64, s tree.Summary, racy b
 }
 
 // Copy writes a record of an older cache again, with everything below it, and returns its offset.
-func (w *CacheWriter) Copy(r *Record) uint64 { return w.copy(r, 0) }
+func (w *CacheWriter) Copy(r *Record) uint64 {
+	if r == nil {
+		return 0
+	}
+	return w.copy(r, 0, len(w.b)+len(r.cache.b))
+}
 
-func (w *CacheWriter) copy(r *Record, depth int) uint64 {
-	if r == nil || depth > maxDepth {
+// copy stops where w would be longer than limit: a damaged cache may have one record below many others.
+func (w *CacheWriter) copy(r *Record, depth, limit int) uint64 {
+	if r == nil || depth > maxDepth || len(w.b) > limit {
 		return 0
 	}
 	var children []uint64
 	for e, rest, ok := next(r.entries); ok; e, rest, ok = next(rest) {
 		if e.child != 0 {
-			children = append(children, w.copy(r.cache.record(e.child), depth+1))
+			children = append(children, w.copy(r.child(e.child), depth+1, limit))
 		}
 	}
 	off := uint64(len(w.b))

@@ -312,7 +312,7 @@ func (wk *Walker) enter(f *Folder) error {
 		}
 		sub := &Folder{Parent: f, Name: e.Name, Depth: f.Depth + 1, Info: e.Info, Index: i, pending: 1, rules: f.rules}
 		if f.Cached != nil && e.child != 0 {
-			sub.Cached = f.Cached.cache.record(e.child)
+			sub.Cached = f.Cached.child(e.child)
 		}
 		subs = append(subs, task{f: sub})
 	}

@@ -12,7 +12,8 @@ type presetRule struct{ pattern, reason string }
 // the application makes again from files that are kept, its own logs, and the
 // copies it sets aside of earlier saves. Whatever else can hold work or settings
 // stays in: autosaves, build results, bytecode outside its cache folders. Presets
-// that cannot promise this have no signs, so that nobody is led to them.
+// that cannot promise this, or whose files come back only with the help of the
+// network, have no signs, so that nobody is led to them.
 type preset struct {
 	name  string
 	signs []string // patterns; the kind is detected if a root name matches one of them
@@ -45,7 +46,7 @@ func presets() []preset {
 		{"krita", []string{"*.kra"}, nil, []presetRule{
 			{"*.kra~", "copy of the earlier save, kept by the snapshots"},
 		}},
-		{"node", []string{"package.json"}, nil, []presetRule{
+		{"node", nil, nil, []presetRule{
 			{"node_modules/", "packages, installed again from package.json and the lock file"},
 		}},
 		{"os", []string{".DS_Store", "[Tt]humbs.db", "[Dd]esktop.ini"}, nil, []presetRule{
@@ -66,7 +67,7 @@ func presets() []preset {
 			{".venv/", "packages, installed again if the project lists them all"},
 			{"venv/", "packages, installed again if the project lists them all"},
 		}},
-		{"rust", []string{"Cargo.toml"}, nil, []presetRule{
+		{"rust", nil, nil, []presetRule{
 			{"/target/", "build output of Cargo, compiled again from the source"},
 		}},
 		{"unity", []string{"Assets"}, []string{"ProjectSettings"}, []presetRule{

@@ -91,7 +91,7 @@ func TestDetect(t *testing.T) {
 		{[]string{"Assets", "Library"}, nil}, // any folder may have these names
 		{[]string{"Game.uproject", "Content"}, []string{"unreal"}},
 		{[]string{"project.godot", ".DS_Store"}, []string{"godot", "os"}},
-		{[]string{"Cargo.toml", "package.json", "tool.py"}, []string{"node", "python", "rust"}},
+		{[]string{"Cargo.toml", "package.json", "tool.py"}, []string{"python"}},
 		{[]string{"target", "node_modules", ".venv", "a~"}, nil},
 		{[]string{"scene.blend", "art.kra", "art.xcf"}, []string{"blender", "gimp", "krita"}},
 	}

@@ -1,0 +1,350 @@
+package docs_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+)
+
+// field is a field of a JSON object. kind is string, integer, number, bool, strings (a list), map (of
+// strings), part, a list of parts ("[]part"), or one of those with "?" after it: it may be null.
+type field struct {
+	name, kind, meaning string
+	optional            bool // left out where it says nothing
+}
+
+type object struct {
+	name   string // without "varve." and "/1"; a part of others where by is ""
+	by     string // the verbs that print it
+	rare   bool   // the session of the test cannot bring it about
+	fields []field
+}
+
+func req(name, kind, meaning string) field { return field{name, kind, meaning, false} }
+func opt(name, kind, meaning string) field { return field{name, kind, meaning, true} }
+
+// objects are all objects of --json.
+func objects() []object {
+	path := req("path", "string", "from the project's folder, with `/`")
+	raw := opt("path_bytes", "string", "the name's bytes in base64, where it is not UTF-8; `path` has U+FFFD for them")
+	dry := opt("dry_run", "bool", "nothing was done")
+	return []object{
+		{name: "snapshot", by: "snap, log, show, demo", fields: []field{
+			req("id", "string", "stable id, 32 hex digits"), req("version", "integer", "number in the project, from 1"), req("ref", "string", "`v` and the number"),
+			req("project", "string", "id of the project"), req("name", "string", "the project's folder without those above"), req("path", "string", "the project's folder"), req("host", "string", "the machine"),
+			req("parent", "string", "id of the snapshot before it; empty for the first"), req("time", "string", "when it was taken"), req("message", "string", ""), req("tags", "map", ""),
+			req("milestone", "string", "the newest milestone, or empty"), req("milestones", "strings", ""), opt("reason", "string", "why varve took it by itself: `safety`"),
+			req("root", "string", "digest of the tree: equal trees have equal ones"), req("files", "integer", ""), req("dirs", "integer", "folders"), req("links", "integer", "symbolic links"), req("bytes", "integer", "of all files"),
+			req("new_bytes", "integer", "that the vault did not have"), req("stored_bytes", "integer", "that this took in the vault"),
+			req("added", "integer", "files since the parent, as the next four"), req("modified", "integer", ""), req("removed", "integer", ""), req("renamed", "integer", ""), req("unchanged", "integer", ""),
+			req("skipped_files", "integer", "entries left out by rules; what is in such a folder is not counted"), req("skipped_bytes", "integer", "of the files among them"),
+			req("errors", "[]failure", "what could not be read: exit code 3"), req("seconds", "number", ""), dry}},
+		{name: "status", by: "status", fields: []field{
+			req("project", "string", "id"), req("path", "string", "the project's folder"), req("added", "strings", "paths, as the next four"), req("modified", "strings", ""), req("removed", "strings", ""),
+			req("renamed", "[]rename", ""), req("metadata", "strings", "of which only times, permissions and the like changed"), req("vault", "vault", ""),
+			req("last_snapshot", "snapshot?", ""), req("last_verified", "string?", "when `verify --data` ended well"), req("same_device", "bool", "vault and project are on one disk"),
+			req("skipped_files", "integer", "as in snapshot"), req("skipped_bytes", "integer", ""), req("errors", "[]failure", "")}},
+		{name: "version", by: "log PATH, find", fields: []field{
+			req("version", "integer", "of the snapshot, as the next three"), req("ref", "string", ""), req("id", "string", ""), req("time", "string", ""), path, raw, req("bytes", "integer", "of the file"), req("sha256", "string", ""),
+			req("change", "string", "`added`, `modified`, `renamed`, `removed`, `metadata`"), req("old_path", "string", "of a renamed file"), opt("old_path_bytes", "string", "as path_bytes"), req("message", "string", "of the snapshot")}},
+		{name: "change", by: "diff, manifest --check; snap --dry-run", fields: []field{
+			path, raw, req("old_path", "string", "of what was renamed"), opt("old_path_bytes", "string", ""), req("change", "string", "as in version"), req("kind", "string", "`file`, `dir`, `symlink` …; empty in a plan"),
+			req("old", "entry?", "how it was"), req("new", "entry?", "how it is"), req("detail", "string", "for people")}},
+		{name: "entry", by: "ls", fields: []field{
+			path, raw, req("type", "string", "`file`, `dir`, `symlink` …"), req("mode", "string", "permissions, octal"), req("bytes", "integer", "of a folder: of all in it"), req("mtime", "string", ""), req("sha256", "string", "of a file"),
+			opt("target", "string", "of a symbolic link"), req("uid", "integer", ""), req("gid", "integer", ""), opt("xattrs", "strings", "names of extended attributes"), opt("flags", "strings", "`unstable`: changed while it was read; `sparse` …")}},
+		{name: "restore", by: "restore", fields: []field{
+			req("version", "integer", "of the snapshot"), req("id", "string", ""), req("to", "string", "the folder of `--to`"), req("files", "integer", "of the snapshot, within the paths"), req("bytes", "integer", ""),
+			req("written", "integer", "files, links and folders made or replaced"), req("unchanged", "integer", "files that were right already"), req("removed", "integer", ""),
+			req("safety", "string?", "id of the snapshot of how the folder was"), req("undo", "string?", "id of the operation"), req("seconds", "number", ""), opt("plan", "[]change", "with `--dry-run`: what would be done"),
+			req("warnings", "strings", ""), req("errors", "[]failure", "what could not be put back: exit code 3"), dry}},
+		{name: "operation", by: "undo, redo, undo --list", fields: []field{
+			req("id", "string", ""), req("verb", "string", ""), req("time", "string", ""), req("summary", "string", "for people"), req("undone", "bool", ""), dry,
+			req("written", "integer", "by this undo or redo"), req("removed", "integer", ""), req("errors", "[]failure", "")}},
+		{name: "verify", by: "verify", fields: []field{
+			req("ok", "bool", "no finding"), req("complete", "bool", "the budget was enough for all"), req("data", "bool", "every byte was read"), req("checked_objects", "integer", ""), req("checked_bytes", "integer", ""),
+			req("findings", "[]finding", "any: exit code 20"), req("seconds", "number", "")}},
+		{name: "finding", by: "within verify", fields: []field{
+			req("kind", "string", "`missing`, `damaged` …"), req("object", "string", "its name in the vault, or its digest"), req("path", "string", "a file that it hits"), raw, req("paths", "strings", "files that it hits"),
+			req("snapshots", "strings", "they are in, as `project@v1`"), req("detail", "string", "for people"), req("repair", "string", "what helps")}},
+		{name: "manifest", by: "manifest", fields: []field{
+			req("version", "integer", ""), req("id", "string", ""), req("time", "string", ""), req("files", "{}digest", "by path")}},
+		{name: "milestone", by: "milestone", fields: []field{
+			req("name", "string", ""), req("type", "string", "one of those of `milestone add`"), req("version", "integer", "of the snapshot"), req("id", "string", "of the snapshot"), req("annotations", "map", "notes"), req("tags", "strings", ""),
+			req("time", "string", "when it was named"), req("checklist", "[]check", "empty for now"), dry}},
+		{name: "tag", by: "tag", fields: []field{req("version", "integer", ""), req("id", "string", ""), req("tags", "map", "of that snapshot"), dry}},
+		{name: "hold", by: "hold", fields: []field{req("version", "integer", ""), req("id", "string", ""), req("held", "bool", ""), req("reason", "string", ""), dry}},
+		{name: "stats", by: "stats", fields: []field{
+			req("projects", "integer", ""), req("snapshots", "integer", ""), req("chunks", "integer", "in the vault"), req("packs", "integer", ""), req("logical_bytes", "integer", "of all versions of all files"),
+			req("unique_bytes", "integer", "after deduplication"), req("stored_bytes", "integer", "after compression"), req("dedup_ratio", "number", "logical by unique"), req("compression_ratio", "number", "unique by stored")}},
+		{name: "setting", by: "config", fields: []field{req("name", "string", ""), req("value", "string", ""), req("default", "string", ""), req("help", "string", "")}},
+		{name: "rule", by: "ignore, ignore presets", fields: []field{
+			req("pattern", "string", ""), req("source", "string", "the file it stands in, `settings`, or `preset:NAME`"), req("line", "integer", ""), req("reason", "string", "of a preset"), req("dead", "bool", "it can match nothing")}},
+		{name: "verdict", by: "ignore --explain", fields: []field{path, raw, req("ignored", "bool", ""), req("at", "string", "the file, or the folder above it, that the rule matches"), req("rule", "rule?", "the one that decides")}},
+		{name: "vault", by: "init", fields: []field{
+			req("id", "string", ""), req("path", "string", ""), req("created", "string", ""), req("key_stored", "bool", "the key lies with the data"), req("exclusive", "bool", "one program at a time"), opt("made", "bool", "it is new")}},
+		{name: "doctor", by: "doctor", fields: []field{req("ok", "bool", ""), req("checks", "[]complaint", "")}},
+		{name: "program", by: "version", fields: []field{req("version", "string", ""), req("go", "string", ""), req("system", "string", "")}},
+		{name: "error", by: "every verb that fails", fields: []field{req("code", "string", "the word of the [exit code](#exit-codes)"), req("message", "string", ""), req("hint", "string", "what to type next, or empty"), req("exit", "integer", "the exit code")}},
+		{name: "progress", by: "snap, restore, verify with --verbose, at most one a second", rare: true, fields: []field{
+			req("verb", "string", ""), req("files", "integer", "looked at"), req("bytes", "integer", "looked at"), req("read_bytes", "integer", "read because they may be new"), req("total_files", "integer", "of the last snapshot"), req("total_bytes", "integer", ""),
+			req("stored_bytes", "integer", ""), req("errors", "integer", ""), req("seconds", "number", "")}},
+		{name: "failure", fields: []field{req("path", "string", ""), raw, req("error", "string", "")}},
+		{name: "rename", fields: []field{req("path", "string", ""), req("old_path", "string", "")}},
+		{name: "digest", fields: []field{req("sha256", "string", ""), req("size", "integer", ""), req("modified", "string", ""), opt("path_bytes", "string", "")}},
+		{name: "check", rare: true, fields: []field{req("text", "string", ""), req("done", "bool", "")}},
+		{name: "complaint", fields: []field{req("name", "string", ""), req("state", "string", "`ok`, `advice`, `wrong`"), req("text", "string", ""), req("advice", "string", "")}},
+	}
+}
+
+// describe writes the tables for reference.md.
+func describe(w *strings.Builder) {
+	w.WriteString("## JSON objects\n\n`--json` prints JSON Lines: one object a line, the first field of each its schema, `varve.NAME/1`. Sizes are bytes, times RFC 3339 with\n" +
+		"zone, digests and ids lower-case hex, durations seconds. New fields may come; those that are here stay.\n\n")
+	kinds := strings.NewReplacer("?", ", or null")
+	for _, o := range objects() {
+		if o.by != "" {
+			fmt.Fprintf(w, "### varve.%s/1\n\nPrinted by: %s.\n\n", o.name, o.by)
+		} else {
+			fmt.Fprintf(w, "### Part: %s\n\n", o.name)
+		}
+		w.WriteString("| field | kind | |\n|---|---|---|\n")
+		for _, f := range o.fields {
+			kind := f.kind
+			switch {
+			case kind == "strings":
+				kind = "list of strings"
+			case kind == "map":
+				kind = "strings by name"
+			case strings.HasPrefix(kind, "[]"):
+				kind = "list of " + kind[2:]
+			case strings.HasPrefix(kind, "{}"):
+				kind = kind[2:] + " by name"
+			}
+			note := ""
+			if f.optional {
+				note = "*may be absent* "
+			}
+			fmt.Fprintf(w, "| `%s` | %s | %s |\n", f.name, kinds.Replace(kind), strings.TrimSpace(note+f.meaning))
+		}
+		w.WriteString("\n")
+	}
+}
+
+// checker holds objects against the tables and remembers what it saw.
+type checker struct {
+	t     *testing.T
+	known map[string]object
+	seen  map[string]bool // object, or object.field
+}
+
+func newChecker(t *testing.T) *checker {
+	c := &checker{t, map[string]object{}, map[string]bool{}}
+	for _, o := range objects() {
+		c.known[o.name] = o
+	}
+	return c
+}
+
+// object checks one. part is what it is within another; there it may have no schema.
+func (c *checker) object(got map[string]any, part string) {
+	c.t.Helper()
+	name := part
+	schema, has := got["schema"].(string)
+	if part == "" || has {
+		name = strings.TrimSuffix(strings.TrimPrefix(schema, "varve."), "/1")
+	}
+	o, ok := c.known[name]
+	if !ok || part != "" && name != part {
+		c.t.Errorf("object %q, want %q: not in the table", schema, part)
+		return
+	}
+	c.seen[name] = true
+	fields := map[string]bool{"schema": true}
+	for _, f := range o.fields {
+		fields[f.name] = true
+		v, ok := got[f.name]
+		if !ok {
+			if !f.optional {
+				c.t.Errorf("%s has no %q", name, f.name)
+			}
+			continue
+		}
+		c.seen[name+"."+f.name] = true
+		c.value(name+"."+f.name, f.kind, v)
+	}
+	for f := range got {
+		if !fields[f] {
+			c.t.Errorf("%s has a field %q that the table lacks", name, f)
+		}
+	}
+}
+
+func (c *checker) value(where, kind string, v any) {
+	c.t.Helper()
+	if k, nullable := strings.CutSuffix(kind, "?"); nullable {
+		if v == nil {
+			return
+		}
+		kind = k
+	}
+	right := false
+	switch x := v.(type) {
+	case string:
+		right = kind == "string"
+	case bool:
+		right = kind == "bool"
+	case float64:
+		right = kind == "number" || kind == "integer" && x == float64(int64(x))
+	case []any:
+		part, parts := strings.CutPrefix(kind, "[]")
+		right = parts || kind == "strings"
+		for _, e := range x {
+			switch e := e.(type) {
+			case string:
+				right = right && kind == "strings"
+			case map[string]any:
+				right = right && parts
+				c.object(e, part)
+			default:
+				right = false
+			}
+		}
+	case map[string]any:
+		part, parts := strings.CutPrefix(kind, "{}")
+		right = parts || kind == "map" || c.known[kind].name != ""
+		for k, e := range x {
+			if s, ok := e.(map[string]any); parts && ok {
+				c.object(s, part)
+			} else if _, ok := e.(string); parts || kind == "map" && !ok {
+				c.t.Errorf("%s: %q is %v", where, k, e)
+			}
+		}
+		if !parts && kind != "map" {
+			c.object(x, kind)
+		}
+	}
+	if !right {
+		c.t.Errorf("%s is %v (%T), want %s", where, v, v, kind)
+	}
+}
+
+// unseen complains of what the table has and the session never showed: it could be an invention. Names that
+// are not UTF-8, and attributes, are not possible on every system.
+func (c *checker) unseen(goos string) {
+	var missing []string
+	for name, o := range c.known {
+		if o.rare {
+			continue
+		}
+		if !c.seen[name] {
+			missing = append(missing, name)
+			continue
+		}
+		for _, f := range o.fields {
+			if strings.HasSuffix(f.name, "path_bytes") || f.name == "xattrs" || f.name == "flags" || goos == "windows" && f.name == "target" {
+				continue
+			}
+			if !c.seen[name+"."+f.name] {
+				missing = append(missing, name+"."+f.name)
+			}
+		}
+	}
+	sort.Strings(missing)
+	if len(missing) > 0 {
+		c.t.Errorf("in the tables, but never seen: %s", strings.Join(missing, ", "))
+	}
+}
+
+// session runs every verb with --json and returns what they print.
+func session(b *book) []map[string]any {
+	var all []map[string]any
+	step := func(want int, args ...string) {
+		b.t.Helper()
+		out, code := b.try(append(args, "--json")...)
+		if code != want {
+			b.t.Errorf("varve %s exits %d, want %d: %s", strings.Join(args, " "), code, want, out)
+		}
+		all = append(all, b.lines(out)...)
+	}
+	write := func(name, text string) {
+		b.t.Helper()
+		at := filepath.Join(b.home, "p", name)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			b.t.Fatal(err)
+		}
+		if err := os.WriteFile(at, []byte(text), 0o644); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	move := func(old, to string) {
+		b.t.Helper()
+		if err := os.Rename(filepath.Join(b.home, "p", old), filepath.Join(b.home, "p", to)); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	var long strings.Builder // so much that its pack is the largest
+	for i := range 20000 {
+		fmt.Fprintln(&long, i*i%1000003)
+	}
+	step(10, "status")
+	step(0, "init", "--dry-run")
+	step(0, "init")
+	write("a.txt", "one\n")
+	write("sub/b.txt", long.String())
+	write(".varveignore", "*.tmp\n")
+	write("x.tmp", "")
+	_ = os.Symlink("a.txt", filepath.Join(b.home, "p", "link")) // not on every Windows
+	step(0, "snap", "--dry-run")
+	step(0, "status")
+	step(0, "snap", "-m", "first", "--tag", "k=v", "--milestone", "m")
+	write("a.txt", "another\n")
+	move("sub/b.txt", "sub/c.txt")
+	step(0, "status")
+	step(0, "diff")
+	step(0, "snap")
+	for _, verb := range []string{"log", "log sub/c.txt", "show", "ls latest -r", "find *.txt", "stats", "manifest", "config ls", "ignore", "ignore --explain x.tmp",
+		"version", "doctor", "milestone ls", "tag add x=y", "tag add n --dry-run", "hold add", "hold add v1 --dry-run", "milestone add z --dry-run",
+		"milestone annotate m k=v", "verify", "verify --data", "status", "restore v1 --dry-run", "restore v1", "undo --dry-run", "undo --list", "undo", "redo", "log"} {
+		step(0, strings.Fields(verb)...)
+	}
+	step(1, "show", "v99")
+	step(2, "nonsense")
+	damage(b)
+	step(20, "verify", "--data")
+	step(3, "restore", "v1", "--to", filepath.Join(b.home, "out"))
+	return all
+}
+
+// damage spoils the largest pack.
+func damage(b *book) {
+	var largest string
+	var size int64
+	err := filepath.WalkDir(b.home, func(p string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.Contains(filepath.ToSlash(p), "/vault/packs/") {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Size() > size {
+			largest, size = p, info.Size()
+		}
+		return err
+	})
+	if err != nil || largest == "" {
+		b.t.Fatalf("find the largest pack: %q, %v", largest, err)
+	}
+	content, err := os.ReadFile(largest)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.Chmod(largest, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(largest, append(content[:200], bytes.Repeat([]byte{1}, len(content)-200)...), 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
