@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -437,9 +438,9 @@ func TestTwoFirstSnapshots(t *testing.T) {
 		build(t, r, fixture.ML, 0)
 		want := r.listing(t)
 		var other *varve.Snapshot
-		var n int64
+		var n atomic.Int64
 		s, err := r.open(ctx, both(func(disk.Op) error {
-			if n++; n == at {
+			if n.Add(1) == at {
 				second := &rig{vault: r.vault, home: r.home, now: r.now, rand: newLockedRand(77), workers: 1}
 				o, err := second.open(ctx, hooks{})
 				if err != nil {

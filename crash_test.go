@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"varve"
@@ -110,7 +111,10 @@ func (sc *script) points(t *testing.T) []int64 {
 	st := new(story)
 	o := new(outage)
 	last, writes := [2]int{-1, -1}, 0
+	var mu sync.Mutex // the store is probed by several goroutines at once
 	err := sc.run(newRig(1), st, func(op disk.Op) error {
+		mu.Lock()
+		defer mu.Unlock()
 		if err := o.hook(op); err != nil {
 			return err
 		}

@@ -155,7 +155,7 @@ func (r *rig) read(name string) ([]byte, error) {
 	return out, nil
 }
 
-// A marked file is "marked", u8 header length ‖ u8 width ‖ more header ‖ elements.
+// A marked file is "marked" ‖ u16 length of the header ‖ u8 width ‖ more header ‖ elements.
 func marked(_ string, r io.ReaderAt, size int64) []capture.Region {
 	head := make([]byte, 10)
 	if n, _ := r.ReadAt(head, 0); n < len(head) || string(head[:6]) != "marked" {
