@@ -90,9 +90,9 @@ func (p *Project) listNew(ctx context.Context, ig IgnoreSettings, st *Status) er
 // draft describes the folder as it is, without keeping it.
 func (p *Project) draft(ctx context.Context, ig IgnoreSettings) (*object.Draft, *capture.Result, error) {
 	latest := p.Latest()
-	stat, release := p.openCache(latest)
+	stat, whole, release := p.openCache(ctx, latest)
 	defer release()
-	opt, err := p.captureOptions(latest, stat, ig, func() int64 { return 0 })
+	opt, err := p.captureOptions(latest, stat, whole, ig, func() int64 { return 0 })
 	if err != nil {
 		return nil, nil, err
 	}

@@ -312,7 +312,7 @@ func (r *room) wrong(format string, args ...any) {
 }
 
 // top reports whether the room is a command, which may see the world.
-func (r *room) top() bool { return strings.HasPrefix(r.dir, "cmd/") }
+func (r *room) top() bool { return strings.HasPrefix(r.dir, "cmd/") || r.dir == "bench" }
 
 // worldly reports whether a function looks at the process, the clock or the environment.
 func worldly(pkg, name string) bool {

@@ -1,6 +1,7 @@
 package varve
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -169,22 +170,31 @@ func (p *Project) cacheName() string {
 	return "files-" + p.v.ID()[:16] + "-" + p.ID()
 }
 
-// openCache returns the stat cache, if it is of the state that the snapshot has.
-func (p *Project) openCache(latest *Snapshot) (*scan.Cache, func()) {
+// openCache returns the stat cache, if it is of the state that the snapshot has. whole says that everything
+// that the vault had when the cache was made is still there.
+func (p *Project) openCache(ctx context.Context, latest *Snapshot) (c *scan.Cache, whole bool, release func()) {
 	none := func() {}
 	if p.v.opt.Cache == nil || latest == nil {
-		return nil, none
+		return nil, false, none
 	}
-	b, release, err := disk.Map(p.v.opt.Cache, p.cacheName())
+	usable, err := p.v.db.Usable(ctx)
 	if err != nil {
-		return nil, none
+		return nil, false, none // whoever needs the index will say so
 	}
-	c, err := scan.OpenCache(b)
+	b, unmap, err := disk.Map(p.v.opt.Cache, p.cacheName())
+	if err != nil {
+		return nil, false, none
+	}
+	c, err = scan.OpenCache(b)
 	if err != nil || c.Key != p.cacheKey() || c.Root() == nil || c.Root().Digest != latest.Root {
-		release()
-		return nil, none
+		unmap()
+		return nil, false, none
 	}
-	return c, func() { release() }
+	whole = true
+	for id := range c.Packs() {
+		whole = whole && usable(id)
+	}
+	return c, whole, func() { unmap() }
 }
 
 func (p *Project) cacheKey() scan.CacheKey {

@@ -47,9 +47,9 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 			return err
 		}
 		latest := p.v.history.Latest(p.ID())
-		stat, release := p.openCache(latest)
+		stat, whole, release := p.openCache(ctx, latest)
 		defer release()
-		opt, err := p.captureOptions(latest, stat, o.Ignore, func() int64 { return s.Stored().Sealed })
+		opt, err := p.captureOptions(latest, stat, whole, o.Ignore, func() int64 { return s.Stored().Sealed })
 		if err != nil {
 			return err
 		}
@@ -85,7 +85,10 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 			return err
 		}
 		if res.Cache != nil {
-			p.saveCache(res.Cache(p.cacheKey()))
+			// That the packs cannot be listed again costs the cache, not the snapshot.
+			if err := p.v.db.Refresh(ctx); err == nil {
+				p.saveCache(res.Cache(p.cacheKey(), p.v.db.Packs()))
+			}
 		}
 		return nil
 	})
@@ -106,12 +109,12 @@ func (p *Project) number(ctx context.Context, s *Snapshot) error {
 	return nil
 }
 
-func (p *Project) captureOptions(latest *Snapshot, stat *scan.Cache, ig IgnoreSettings, stored func() int64) (capture.Options, error) {
+func (p *Project) captureOptions(latest *Snapshot, stat *scan.Cache, whole bool, ig IgnoreSettings, stored func() int64) (capture.Options, error) {
 	rules, files, _, err := p.rules(ig)
 	if err != nil {
 		return capture.Options{}, err
 	}
-	opt := capture.Options{Root: p.dir, Parent: latest, Cache: stat, Rules: rules, Files: files, Skip: p.skip,
+	opt := capture.Options{Root: p.dir, Parent: latest, Cache: stat, Whole: whole, Rules: rules, Files: files, Skip: p.skip,
 		SHA256: p.v.db.Config().SHA256, Workers: p.v.opt.Workers, Level: seal.Fast, Now: p.v.opt.Now, Sleep: p.v.opt.Sleep, Granularity: granularity(p.dir)}
 	if formats := p.v.opt.Formats; len(formats) > 0 {
 		opt.Regions = func(name string, r io.ReaderAt, size int64) []capture.Region {

@@ -24,7 +24,7 @@ type asset struct {
 	stamp  int      // the export that wrote a png's date
 }
 
-// assetVersions: about 300 files of 160 MB: raw and compressed pictures, sound, models. v2: two folders of png are exported
+// assetVersions: 300 files of 190 MB: raw and compressed pictures, sound, models. v2: two folders of png are exported
 // again, with another date and the same pixels; a twentieth of everything is worked on in one place. v3: the folder
 // props moves, another twentieth is worked on, a fiftieth is new.
 func assetVersions(scale float64) [][]entry {

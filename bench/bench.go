@@ -57,7 +57,7 @@ func command(ctx context.Context, args []string, out, talk io.Writer) error {
 		scale := f.Float64("scale", 1, "")
 		dirs, err := parse(f, args[1:])
 		if err != nil || len(dirs) != 1 || !(*scale > 0 && *scale <= 100) {
-			return fmt.Errorf("%w: make wants one folder and a scale above 0, at most 100: %w", errUsage, err)
+			return misuse("make wants one folder and a scale above 0, at most 100", err)
 		}
 		return makeCorpora(ctx, dirs[0], list(*only), *scale, talk)
 	case "run":
@@ -70,18 +70,26 @@ func command(ctx context.Context, args []string, out, talk io.Writer) error {
 		f.BoolVar(&o.keep, "keep", false, "")
 		dirs, err := parse(f, args[1:])
 		if err != nil || len(dirs) != 1 || o.reps < 1 {
-			return fmt.Errorf("%w: run wants one folder and at least one repetition: %w", errUsage, err)
+			return misuse("run wants one folder and at least one repetition", err)
 		}
 		o.corpora, o.only, o.tools = dirs[0], list(*only), list(*tools)
 		return run(ctx, o, out, talk)
 	case "report":
 		files, err := parse(f, args[1:])
 		if err != nil || len(files) == 0 {
-			return fmt.Errorf("%w: report wants the files of a run: %w", errUsage, err)
+			return misuse("report wants the files of a run", err)
 		}
 		return reportFiles(files, out)
 	}
 	return fmt.Errorf("%w: no verb %q", errUsage, args[0])
+}
+
+// misuse is what is wrong with a command line: what the flags say of it, else what the verb wants.
+func misuse(wants string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return fmt.Errorf("%w: %s", errUsage, wants)
 }
 
 // parse reads flags before, between and after the arguments, which it returns.

@@ -40,6 +40,17 @@ func corpora() []corpus {
 	}
 }
 
+// chooseCorpora returns the named ones; none: all.
+func chooseCorpora(only []string) ([]corpus, error) {
+	all := corpora()
+	for _, name := range only {
+		if !slices.ContainsFunc(all, func(c corpus) bool { return c.name == name }) {
+			return nil, fmt.Errorf("%w: no corpus %q", errUsage, name)
+		}
+	}
+	return slices.DeleteFunc(all, func(c corpus) bool { return len(only) > 0 && !slices.Contains(only, c.name) }), nil
+}
+
 // corpusFact is corpus.json beside the versions, written last; and a line of a run's file.
 type corpusFact struct {
 	Schema   string        `json:"schema"`
@@ -62,16 +73,11 @@ const (
 
 // makeCorpora makes the named corpora (none: all) under dir. One that is there already, at this scale, stays.
 func makeCorpora(ctx context.Context, dir string, only []string, scale float64, talk io.Writer) error {
-	all := corpora()
-	for _, name := range only {
-		if !slices.ContainsFunc(all, func(c corpus) bool { return c.name == name }) {
-			return fmt.Errorf("%w: no corpus %q", errUsage, name)
-		}
+	chosen, err := chooseCorpora(only)
+	if err != nil {
+		return err
 	}
-	for _, c := range all {
-		if len(only) > 0 && !slices.Contains(only, c.name) {
-			continue
-		}
+	for _, c := range chosen {
 		at := filepath.Join(dir, c.name)
 		have, err := readCorpus(at)
 		switch {

@@ -234,12 +234,35 @@ func (m *maker) packs() {
 	m.bad("chunk-other-digest", "the index knows the first 16 bytes of a digest; the directory has another behind them", isMissing,
 		put(data, m.reseal(data, func(_ *pack.Header, b []pack.Block, _ []byte) { b[raw].Entries[0].Digest[31] ^= 1 })))
 	m.bad("codec-reserved", "a block by a codec that comes later", isNewer,
-		put(data, m.reseal(data, func(_ *pack.Header, b []pack.Block, _ []byte) { b[raw].Codec = seal.Subtract })))
-	deltas, block := m.find("delta", func(_ *pack.Header, b *pack.Block) bool { return len(b.Entries) > 0 && b.Entries[0].Bases != nil })
+		put(data, m.reseal(data, func(_ *pack.Header, b []pack.Block, _ []byte) { b[raw].Codec = seal.Stride })))
+	deltas, block := m.find("delta", func(_ *pack.Header, b *pack.Block) bool {
+		return len(b.Entries) > 0 && b.Entries[0].Bases != nil && !b.Entries[0].Difference
+	})
 	m.bad("base-is-a-delta", "a delta whose base is a delta itself", isDamaged,
 		put(deltas, m.reseal(deltas, func(_ *pack.Header, b []pack.Block, _ []byte) {
 			b[block].Entries[0].Bases[0] = b[block].Entries[0].Digest
 		})))
+	diffs, diff := m.find("difference", func(_ *pack.Header, b *pack.Block) bool { return b.Codec == seal.Subtract })
+	m.bad("difference-other-bytes", "a difference in which a byte behind the runs' modes is another", isDamaged,
+		put(diffs, m.reseal(diffs, func(_ *pack.Header, b []pack.Block, body []byte) { body[b[diff].Off+int64(b[diff].Stored)/2] ^= 1 })))
+	m.bad("difference-of-none", "a block of differences whose entries are no deltas", isDamaged,
+		put(diffs, m.reseal(diffs, func(_ *pack.Header, b []pack.Block, _ []byte) {
+			for i := range b[diff].Entries {
+				e := &b[diff].Entries[i]
+				e.Bases, e.Plain = nil, e.Len
+			}
+		})))
+	m.bad("difference-as-window", "differences in a block of planes would be window deltas", isDamaged,
+		put(diffs, m.reseal(diffs, func(_ *pack.Header, b []pack.Block, _ []byte) { b[diff].Codec = seal.Planes })))
+	m.bad("difference-base-missing", "a difference whose base is not in the vault", isMissing,
+		put(diffs, m.reseal(diffs, func(_ *pack.Header, b []pack.Block, _ []byte) { b[diff].Entries[0].Bases[0][0] ^= 1 })))
+	planes, at := m.find("planes", func(_ *pack.Header, b *pack.Block) bool { return b.Codec == seal.Planes })
+	for _, x := range []struct {
+		name, note string
+		p          byte
+	}{{"planes-width", "elements of three bytes", 3}, {"planes-run", "runs of 512 bytes", 0x82}} {
+		m.bad(x.name, x.note, isDamaged, put(planes, m.reseal(planes, func(_ *pack.Header, b []pack.Block, body []byte) { body[b[at].Off] = x.p })))
+	}
 	m.bad("base-missing", "a delta whose base is not in the vault", isMissing,
 		put(deltas, m.reseal(deltas, func(_ *pack.Header, b []pack.Block, _ []byte) { b[block].Entries[0].Bases[0][0] ^= 1 })))
 }
@@ -254,14 +277,30 @@ func rehead(file []byte, at int, to byte) []byte {
 
 func (m *maker) ledgers() {
 	names := m.all("ledger/")
-	m.bad("ledger-flipped", "a bit of a ledger segment", isDamaged, flip(names[0], 120))
-	m.bad("ledger-elsewhere", "a ledger segment under another's name", isDamaged, put(names[0], m.o[names[1]]))
+	rest := m.without(names[0])
+	m.ok("ledger-flipped", "a bit of a ledger segment: the others are read, and what it said is not known", true, flip(names[0], 120)).Listing = rest
+	m.ok("ledger-elsewhere", "so is a ledger segment under another's name", true, put(names[0], m.o[names[1]])).Listing = rest
 	plain, err := m.keys.Open(nil, seal.Ledger, []byte(strings.TrimPrefix(names[0], "ledger/")), m.o[names[0]], 1<<20)
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	again := hex.EncodeToString(bytes.Repeat([]byte{7}, 16))
 	m.ok("ledger-twice", "records that are there twice, as after a merge of two copies of a vault, say nothing new", false, put("ledger/"+again, m.seal(seal.Ledger, again, plain)))
+}
+
+// without returns the SHA-256 of the listing of the vault without an object.
+func (m *maker) without(name string) string {
+	o := maps.Clone(m.o)
+	delete(o, name)
+	listing, _, err := examine(m.t.Context(), o.store(m.t), "")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	sum := sumOf(listing)
+	if sum == m.sum {
+		m.t.Fatalf("%s says nothing", name)
+	}
+	return sum
 }
 
 func (m *maker) collections() {

@@ -4,10 +4,14 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
+	"io"
 	"io/fs"
+	"math/bits"
 	"os"
 	"path"
 	"regexp"
@@ -17,7 +21,6 @@ import (
 	"time"
 
 	"varve/internal/capture"
-	"varve/internal/chunk"
 	"varve/internal/disk"
 	"varve/internal/history"
 	"varve/internal/ledger"
@@ -111,7 +114,8 @@ func (f *folder) first() {
 	flat := append(words("flat", 20_000), make([]byte, 150_001)...)
 	flat = append(flat, bytes.Repeat([]byte("abcdefghijklmnopqrstuvwx"), 300)...)
 	f.write("art/flat.raw", 1_600_000_006, append(flat, words("tail", 9_000)...))
-	f.write("art/seamed.pak", 1_600_000_007, words("seamed", 60_000))
+	f.write("art/parted.pak", 1_600_000_007, words("parted", 60_000))
+	f.write("net.safetensors", 1_600_000_016, weights(0))
 	f.sparse("art/sparse.img")
 	f.must(f.root.Symlink("docs/sole.bin", "link"))
 	f.meta("link", 1_600_000_008, nil, nil)
@@ -158,6 +162,7 @@ func (f *folder) settle() {
 func (f *folder) second() {
 	b := words("scene", 300_000)
 	copy(b[100_000:], "an edit in the middle of the scene")
+	f.write("net.safetensors", 1_610_000_002, weights(1))
 	f.write("art/scene.txt", 1_610_000_000, slices.Insert(b, 200_000, []byte("and something put in")...))
 	f.write("readme.txt", 1_610_000_001, []byte("hello again, varve\n"))
 	docs, name := f.dir("docs/sole.bin")
@@ -177,20 +182,47 @@ func (f *folder) third() {
 	f.settle()
 }
 
-// seams cuts seamed.pak into entries of all classes, some of them so short that they are literals.
-func seams(name string, _ interface {
-	ReadAt(p []byte, off int64) (int, error)
-}, size int64) []chunk.Seam {
-	if name != "seamed.pak" {
-		return nil
+// weights is a file of weights: a tensor of bf16 elements and one of f32. Of step says how many steps of training
+// they have taken: a step moves each by a little.
+func weights(step int) []byte {
+	const wide, narrow = 3000, 12_000 // elements
+	header := fmt.Sprintf(`{"a":{"dtype":"BF16","shape":[%d],"data_offsets":[0,%d]},"b":{"dtype":"F32","shape":[%d],"data_offsets":[%d,%d]}}`,
+		narrow, 2*narrow, wide, 2*narrow, 2*narrow+4*wide)
+	out := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+	out = append(out, header...)
+	r := noise("weights", 3*(narrow+wide))
+	for i := range narrow + wide {
+		// A sign, an exponent that is mostly near that of 1/32, and a mantissa of noise.
+		x := uint32(r[3*i]&1)<<31 | uint32(122-bits.TrailingZeros8(r[3*i]>>1|1<<6))<<23 | uint32(r[3*i+1])<<15 | uint32(r[3*i+2])<<7
+		if i < narrow {
+			out = binary.LittleEndian.AppendUint16(out, uint16(x>>16)+uint16(step*(i%5&1)))
+		} else {
+			out = binary.LittleEndian.AppendUint32(out, x+uint32(step*(i%7)))
+		}
 	}
-	var out []chunk.Seam
-	for i, at := 0, int64(0); at < size; i++ {
-		out = append(out, chunk.Seam{Off: at, Class: chunk.Class(i % 7)})
-		at += 1500
-		if i%5 == 4 {
-			out = append(out, chunk.Seam{Off: at, Class: chunk.Small})
-			at += 100
+	return out
+}
+
+// regions knows the tensors of weights and cuts parted.pak into regions with gaps between them, some of them so
+// short that they are literals.
+func regions(name string, r io.ReaderAt, size int64) (out []capture.Region) {
+	switch name {
+	case "net.safetensors":
+		var head [8]byte
+		if _, err := r.ReadAt(head[:], 0); err != nil {
+			return nil
+		}
+		at := 8 + int64(binary.LittleEndian.Uint64(head[:]))
+		return []capture.Region{{Off: at, Len: 24_000, Width: 2}, {Off: at + 24_000, Len: 12_000, Width: 4}}
+	case "parted.pak":
+		for i, at := 0, int64(0); at+1500 <= size; i++ {
+			out = append(out, capture.Region{Off: at, Len: 1500, Width: 1})
+			at += 1500
+			if i%5 == 4 {
+				at += 100
+			} else {
+				at += 1100
+			}
 		}
 	}
 	return out
@@ -205,7 +237,7 @@ func snap(ctx context.Context, o *opened, f *folder, message string, tags map[st
 			return err
 		}
 		latest := o.history.Latest(project)
-		res, err := capture.Run(ctx, o.db, w, capture.Options{Root: f.root, Parent: latest, Seams: seams, SHA256: true, Workers: 1, Level: seal.Fast,
+		res, err := capture.Run(ctx, o.db, w, capture.Options{Root: f.root, Parent: latest, Regions: regions, SHA256: true, Workers: 1, Level: seal.Fast,
 			Now: func() time.Time { return began }, Sleep: func(context.Context, time.Duration) error { return nil }, Granularity: time.Millisecond})
 		if err != nil {
 			return err

@@ -47,8 +47,9 @@ type layers struct {
 		Slot               json.RawMessage
 		Passphrase, Master octets
 	} `json:"slots"`
-	Planes []struct{ Raw, Stored octets } `json:"planes"`
-	Window struct {
+	Planes      []planesBlock `json:"planes"`
+	Differences []difference  `json:"differences"`
+	Window      struct {
 		Bases          []octets
 		Payload, Plain octets
 	} `json:"window_delta"`
@@ -81,6 +82,10 @@ type layers struct {
 		List  []listed
 	} `json:"changes"`
 }
+
+type planesBlock struct{ Raw, Stored octets }
+
+type difference struct{ Base, Plain, Difference octets }
 
 type gearEntry struct {
 	Byte  int
@@ -298,15 +303,34 @@ func TestSealLayer(t *testing.T) {
 	}
 }
 
-// TestBlockLayer decodes planes and a window delta, and the same by vault.md alone.
+// TestBlockLayer decodes planes, differences and a window delta, and the same by vault.md alone.
 func TestBlockLayer(t *testing.T) {
 	l := readLayers(t)
+	modes, orders := map[byte]bool{}, map[byte]bool{}
 	for _, p := range l.Planes {
-		got, err := seal.NewDecoder().Block(nil, seal.Planes, p.Stored, len(p.Raw))
+		for _, c := range []seal.Codec{seal.Planes, seal.Subtract} {
+			got, err := seal.NewDecoder().Block(nil, c, p.Stored, len(p.Raw))
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, "planes", got, p.Raw)
+		}
+		same(t, "planes", planesBySpec(t, p.Stored, len(p.Raw), modes), p.Raw)
+	}
+	if len(modes) != 5 {
+		t.Errorf("runs have the modes %v only", modes)
+	}
+	for _, d := range l.Differences {
+		got, err := seal.Sum(nil, d.Difference, d.Base)
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, "planes", got, p.Raw)
+		same(t, "sum", got, d.Plain)
+		same(t, "sum", sumBySpec(d.Difference, d.Base), d.Plain)
+		orders[d.Difference[0]] = true
+	}
+	if len(orders) != 4 {
+		t.Errorf("differences have m of %v only", orders)
 	}
 	bases := make([][]byte, len(l.Window.Bases))
 	for i, b := range l.Window.Bases {

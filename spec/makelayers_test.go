@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/fse"
+	"github.com/klauspost/compress/huff0"
 	"github.com/zeebo/blake3"
 
 	"varve/internal/chunk"
@@ -149,8 +151,93 @@ func (l *layers) makeBlocks(t *testing.T) {
 		if err != nil || c != seal.Planes {
 			t.Fatalf("planes of %d: codec %d, %v", w, c, err)
 		}
-		l.Planes = append(l.Planes, struct{ Raw, Stored octets }{raw, stored})
+		l.Planes = append(l.Planes, planesBlock{raw, stored})
 	}
+	l.Planes = append(l.Planes, allModes(t), planesBlock{octets{7}, octets{2, 7}})
+	l.makeDifferences(t)
+	l.makeWindow(t)
+}
+
+// rare returns n bytes of which most are zero.
+func rare(seed string, n int) []byte {
+	b := noise(seed, n)
+	for i := range b {
+		b[i] = max(b[i], 200) - 200
+	}
+	return b
+}
+
+// allModes is a block by hand: a run of each mode and runs that are as short as they may be.
+func allModes(t *testing.T) planesBlock {
+	const last = 476 // bytes of the last runs
+	low := bytes.Join([][]byte{words("mode 1", 1024), words("mode 3", 1024), rare("mode 4", last)}, nil)
+	high := bytes.Join([][]byte{bytes.Repeat([]byte{0xbe}, 1024), rare("mode 4 again", 1024), noise("mode 0", last)}, nil)
+	p := planesBlock{Stored: octets{2 | 7<<4, 0x99}}
+	for i := range low {
+		p.Raw = append(p.Raw, low[i], high[i])
+	}
+	p.Raw = append(p.Raw, 0x99)
+	huffman, _, err := huff0.Compress4X(low[:1024], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, frame, err := seal.NewEncoder().Block(nil, low[1024:2048], seal.Better)
+	if err != nil || c != seal.Zstd {
+		t.Fatalf("codec %d, %v", c, err)
+	}
+	add := func(mode byte, b []byte) {
+		p.Stored = append(append(p.Stored, mode, byte(len(b)), byte(len(b)>>8), byte(len(b)>>16)), b...)
+	}
+	add(1, huffman)
+	add(3, frame)
+	for _, b := range [][]byte{low[2048:], high[1024:2048]} {
+		if len(b) == 1024 {
+			p.Stored = append(p.Stored, 2, 0xbe)
+		}
+		coded, err := fse.Compress(b, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(4, coded)
+	}
+	p.Stored = append(append(p.Stored, 0), high[2048:]...)
+	return p
+}
+
+// makeDifferences makes differences of all m, and blocks of them.
+func (l *layers) makeDifferences(t *testing.T) {
+	for _, w := range []int{2, 4} {
+		base := weights(0)
+		base = base[len(base)-12_000:][:1200*w]
+		for _, much := range []bool{false, true} {
+			n := 400 * w
+			if much { // is as it was
+				n = len(base)
+			}
+			plain := bytes.Clone(base[:n])
+			for i := 0; i+w <= n; i += w {
+				if !much || i > n-100 {
+					plain[i] += byte(i/w%5) - 2
+				}
+			}
+			diff, err := seal.Difference(nil, plain, base[:n], w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Differences = append(l.Differences, difference{octets(base[:n]), plain, diff})
+			c, stored, err := seal.NewEncoder().BlockTyped(nil, diff, seal.Subtract, uint8(w))
+			if err != nil || c != seal.Subtract {
+				t.Fatalf("codec %d, %v", c, err)
+			}
+			l.Planes = append(l.Planes, planesBlock{diff, stored})
+		}
+	}
+	wrap := difference{Base: octets{0xff, 0xff, 0, 0x80, 0, 0}, Plain: octets{0, 0, 0xff, 0x7f, 0xff, 0xff}}
+	wrap.Difference = octets{2, 0, 0, 0, 2, 0, 1, 0, 1, 0} // by hand: +1, −1, −1
+	l.Differences = append(l.Differences, wrap)
+}
+
+func (l *layers) makeWindow(t *testing.T) {
 	bases := [][]byte{words("base a", 400), noise("base b", 300)}
 	target := bytes.Join([][]byte{[]byte("new head "), bases[1][100:260], bases[0][50:150], []byte("!"), bases[0][151:390], []byte(" new tail")}, nil)
 	w := new(seal.Window)

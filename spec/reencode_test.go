@@ -267,14 +267,14 @@ func TestVectorHolds(t *testing.T) {
 	o.named(t, "packs/", func(_ string, b []byte) {
 		p := readPack(t, v.db.Keys(), b)
 		for i := range p.Blocks {
-			seen[[]string{"raw block", "zstd block"}[p.Blocks[i].Codec]] = true
+			seen[map[seal.Codec]string{seal.Raw: "raw block", seal.Zstd: "zstd block", seal.Planes: "planes", seal.Subtract: "difference"}[p.Blocks[i].Codec]] = true
 			for _, e := range p.Blocks[i].Entries {
-				seen["delta"] = seen["delta"] || len(e.Bases) > 0
+				seen["delta"] = seen["delta"] || len(e.Bases) > 0 && !e.Difference
 			}
 		}
 	})
 	for _, what := range []string{"file", "directory", "link", "pipe", "xattr", "hard link", "sparse", "bytes as a name", "time before 1970", "empty directory",
-		"chunk", "literal", "run", "hole", "many chunks", "inline recipe", "paged recipe", "raw block", "zstd block", "delta"} {
+		"chunk", "literal", "run", "hole", "many chunks", "inline recipe", "paged recipe", "raw block", "zstd block", "delta", "planes", "difference"} {
 		if !seen[what] {
 			t.Errorf("the vector has no %s", what)
 		}

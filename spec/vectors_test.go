@@ -34,10 +34,10 @@ import (
 // these tests fail would make those unreadable too, and is what must be taken back.
 func sums() map[string]string {
 	return map[string]string{
-		"valid.zip":     "201a490c9fceeb1a82717ba0fd496fe32bb25f7388305ef8d9dec80b94f996a7",
-		"valid.listing": "0b5d61be4ecafcad258b93b5faa7230e73a8980733e252bac2c5758187bc515a",
-		"cases.json":    "151691f9a7975b19b294f7e5cc4c86bfd081f23d78868669c9832228553ddea1",
-		"layers.json":   "369644950f6a04858c921364d6e3b66098beb1fe61edab7371ac0833867dc952",
+		"valid.zip":     "96fc9548ae81db4dacd248927822c46887935465897cf6a22330cd747865ef1d",
+		"valid.listing": "3fd8f537d3b9788e048808e25f7c36be6f20c3b8a5aaf67025670f760b5bd7a3",
+		"cases.json":    "8c941678b41b2973522d71c89f1d37c3fad1a0100dcc4fcdb73b37b0c3a53c89",
+		"layers.json":   "299da3fcdec13135bf1b7ba3aec1b76994aa6ee0eaa000fda8a89676b6864163",
 	}
 }
 

@@ -31,12 +31,6 @@ import (
 	"varve/internal/tree"
 )
 
-// Seams gives good places to cut a file, from its name and content; nil where it knows none. It advises:
-// what it returns changes where a file is cut, never what is kept.
-type Seams func(name string, r interface {
-	ReadAt(p []byte, off int64) (int, error)
-}, size int64) []chunk.Seam
-
 // Progress counts what a snapshot has done so far.
 type Progress struct {
 	Files, Bytes   int64 // looked at
@@ -49,10 +43,10 @@ type Options struct {
 	Root   disk.Dir
 	Parent *history.Snapshot // the last snapshot; nil for the first
 	Cache  *scan.Cache       // may be nil
+	Whole  bool              // the vault has every pack that it had when Cache was made
 	Rules  [][]*ignore.Rule
 	Files  []string // names of ignore files
 	Skip   func(disk.Info) bool
-	Seams  Seams
 	// Regions returns the typed regions of a file and other parts to be cut for themselves, ascending, by its
 	// name and content; nil where it knows none. It advises: what it returns changes how a file is cut and
 	// compressed, never what is kept. It may be nil and is called from several goroutines.
@@ -76,7 +70,7 @@ type Result struct {
 	List    []history.Change
 	Errors  []history.Failure
 	Skipped history.Skipped
-	Cache   func(scan.CacheKey) []byte // makes the new stat cache; nil if the old one is still right
+	Cache   func(scan.CacheKey, [][16]byte) []byte // makes the new stat cache; nil if the old one is still right
 }
 
 // capture is one run.
@@ -154,7 +148,7 @@ func Draft(ctx context.Context, db *object.DB, d *object.Draft, opt Options) (*R
 }
 
 func run(ctx context.Context, db *object.DB, opt Options, writer func() *object.Writer, draft *object.Draft) (*Result, error) {
-	c := &capture{opt: opt, ctx: ctx, db: db, draft: draft, table: chunk.NewTable(db.Keys().Gear), reuse: db.Whole(),
+	c := &capture{opt: opt, ctx: ctx, db: db, draft: draft, table: chunk.NewTable(db.Keys().Gear), reuse: db.Whole() && opt.Whole,
 		cache: scan.NewCacheWriter(), links: map[inode]*tree.Entry{}, buffers: make(chan []byte, largeBuffers)}
 	if opt.Parent == nil {
 		c.opt.Cache, opt.Cache = nil, nil
@@ -171,7 +165,7 @@ func run(ctx context.Context, db *object.DB, opt Options, writer func() *object.
 		return nil, err
 	}
 	if !c.taken {
-		res.Cache = func(k scan.CacheKey) []byte { return c.cache.Seal(k, c.rootOff) }
+		res.Cache = func(k scan.CacheKey, packs [][16]byte) []byte { return c.cache.Seal(k, c.rootOff, packs) }
 	}
 	return res, nil
 }

@@ -32,8 +32,7 @@ type layout struct {
 	seams   []chunk.Seam
 }
 
-// layout asks the caller where a file's regions are, or else where to cut it. Whatever goes wrong there costs
-// only the advice.
+// layout asks the caller where a file's regions are. Whatever goes wrong there costs only the advice.
 func (k *worker) layout(name string, r io.ReaderAt, size int64, class chunk.Class) (l *layout) {
 	defer func() {
 		if recover() != nil {
@@ -42,9 +41,6 @@ func (k *worker) layout(name string, r io.ReaderAt, size int64, class chunk.Clas
 	}()
 	if k.c.opt.Regions != nil && size >= typedMin {
 		l = newLayout(k.c.opt.Regions(name, r, size), size, class)
-	}
-	if l == nil && k.c.opt.Seams != nil {
-		l = &layout{seams: k.c.opt.Seams(name, r, size)}
 	}
 	return l
 }

@@ -30,6 +30,9 @@ type Failure struct {
 	Error string `json:"error"`
 }
 
+// Safety is the Reason of a snapshot that a verb took before it changed the folder.
+const Safety = "safety"
+
 // Counts says what a snapshot changed against its parent, in files and links.
 type Counts struct {
 	Added     int64 `json:"added"`
@@ -54,7 +57,7 @@ type Snapshot struct {
 	Time    time.Time         `json:"time"` // when the snapshot began
 	Message string            `json:"message,omitempty"`
 	Tags    map[string]string `json:"tags,omitempty"`
-	Reason  string            `json:"reason,omitempty"` // "safety": taken by a verb before it changes the folder
+	Reason  string            `json:"reason,omitempty"` // "" where people took it, or Safety
 
 	Root    digest.Digest   `json:"-"`
 	RootHex string          `json:"root"`

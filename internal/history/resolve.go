@@ -13,7 +13,7 @@ import (
 
 // A reference to a snapshot is one of
 //
-//	latest, latest~2        the newest; two before it
+//	latest, latest~2        the newest that was not taken for safety; two before it
 //	v42                     the project's 42nd
 //	NAME                    of a milestone, or the value or K=V of a tag
 //	9f3c…                   a unique prefix of an id, four digits or more
@@ -107,7 +107,11 @@ func (h *History) resolve(all []*Snapshot, project, ref string, now time.Time, d
 		if len(all) == 0 {
 			return nil, unknown
 		}
-		return all[len(all)-1], nil
+		meant := taken(all)
+		if len(meant) == 0 {
+			meant = all
+		}
+		return meant[len(meant)-1], nil
 	}
 	if found := h.named(all, project, ref); len(found) > 0 {
 		return only(ref, found)
@@ -171,7 +175,16 @@ func only(ref string, found []*Snapshot) (*Snapshot, error) {
 	return found[0], nil
 }
 
+// taken leaves out the snapshots that verbs took for safety: who says "latest" means what they kept.
+func taken(all []*Snapshot) []*Snapshot {
+	return slices.DeleteFunc(slices.Clone(all), func(s *Snapshot) bool { return s.Reason == Safety })
+}
+
+// back goes n snapshots back from s. On the way from one that people took it passes over the others.
 func back(all []*Snapshot, s *Snapshot, n int, ref string) (*Snapshot, error) {
+	if s.Reason != Safety {
+		all = taken(all)
+	}
 	i := slices.Index(all, s) - n
 	if i < 0 {
 		return nil, &UnknownError{Ref: ref}

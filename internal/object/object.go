@@ -34,6 +34,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -92,18 +93,20 @@ type DB struct {
 	config    Config
 	keyStored bool // the master key lies beside the data
 
-	load  sync.Mutex // one refresh at a time
-	ready atomic.Bool
-	set   atomic.Pointer[index.Set]
-	known map[string]bool  // index segments that were read, or found damaged
-	spare map[pack.ID]bool // packs that a collection under way means to delete
+	load    sync.Mutex // one refresh at a time
+	ready   atomic.Bool
+	set     atomic.Pointer[index.Set]
+	known   map[string]bool   // index segments that were read, or found damaged
+	read    []*index.Segment  // those of them that could be read
+	spare   map[pack.ID]bool  // packs that a collection under way means to delete
+	adopted map[pack.ID]int64 // packs that no segment in the store knows, and their sizes
 
 	packs  packCache
 	usable atomic.Pointer[map[pack.ID]bool] // packs listed with their right size and not condemned
 }
 
 func newDB(s store.Store, vault [16]byte, keys *seal.Keys, opt Options) *DB {
-	db := &DB{store: s, vault: vault, keys: keys, opt: opt, known: map[string]bool{}}
+	db := &DB{store: s, vault: vault, keys: keys, opt: opt, known: map[string]bool{}, adopted: map[pack.ID]int64{}}
 	db.set.Store(index.NewSet())
 	db.packs.init(db)
 	return db
@@ -152,7 +155,6 @@ func (db *DB) ensure(ctx context.Context) error {
 
 // refresh brings the set of segments up to date and indexes packs that no segment knows.
 func (db *DB) refresh(ctx context.Context) error {
-	segs := db.set.Load().Segments()
 	for o, err := range db.store.List(ctx, "index/") {
 		if err != nil {
 			return fmt.Errorf("list index: %w", err)
@@ -172,13 +174,13 @@ func (db *DB) refresh(ctx context.Context) error {
 			db.warn(o.Name, err)
 			continue
 		}
-		segs = append(segs, s)
+		db.read = append(db.read, s)
 	}
 	listed, err := db.listPacks(ctx)
 	if err != nil {
 		return err
 	}
-	segs, usable := db.reconcile(ctx, segs, listed)
+	segs, usable := db.reconcile(ctx, slices.Clone(db.read), listed)
 	db.set.Store(index.NewSet(segs...))
 	db.usable.Store(&usable)
 	db.ready.Store(true)
@@ -246,6 +248,7 @@ func (db *DB) reconcile(ctx context.Context, segs []*index.Segment, listed map[p
 		}
 	}
 	w := new(index.Writer)
+	clear(db.adopted)
 	for id, size := range listed {
 		if indexed[id] {
 			continue
@@ -256,6 +259,7 @@ func (db *DB) reconcile(ctx context.Context, segs []*index.Segment, listed map[p
 			continue
 		}
 		addRows(w, id, size, r.Header.Kind, r.Blocks)
+		db.adopted[id] = size
 		usable[id] = !db.spare[id]
 	}
 	if w.Len() > 0 {
@@ -303,6 +307,26 @@ func (db *DB) Has(ctx context.Context, d digest.Digest) (have, delta bool, err e
 		delta = true
 	}
 	return have, delta, nil
+}
+
+// Packs returns the packs that may be shared with.
+func (db *DB) Packs() [][16]byte {
+	var out [][16]byte
+	for id, ok := range *db.usable.Load() {
+		if ok {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// Usable returns a function that reports whether a pack may be shared with, as of the last refresh.
+func (db *DB) Usable(ctx context.Context) (func(id [16]byte) bool, error) {
+	if err := db.ensure(ctx); err != nil {
+		return nil, err
+	}
+	usable := *db.usable.Load()
+	return func(id [16]byte) bool { return usable[id] }, nil
 }
 
 // Whole reports whether every pack that the index knows may be shared with. While it is, whatever an

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
+	"time"
 
 	"varve/internal/digest"
 	"varve/internal/index"
@@ -32,7 +33,7 @@ type openPack struct {
 	cost int
 }
 
-const packCacheEntries = 1 << 20 // about 64 MB of directory entries
+const packCacheEntries = 1 << 18 // about 20 MB of directory entries
 
 func (c *packCache) init(db *DB) { c.db, c.by = db, map[pack.ID]*list.Element{}; c.lru.Init() }
 
@@ -96,9 +97,13 @@ type Reader struct {
 	next   int
 	stored []byte
 	places []index.Place
+	looked time.Time // when the index was read again for want of an object
 }
 
-const readerBlocks = 24
+const (
+	readerBlocks = 24
+	lookAgain    = 5 * time.Second
+)
 
 type cached struct {
 	pack  pack.ID
@@ -118,7 +123,13 @@ func (r *Reader) Get(ctx context.Context, d digest.Digest, dst []byte) ([]byte, 
 	if err == nil || ctx.Err() != nil {
 		return b, err
 	}
-	// A collection may have moved the object to another pack: look again once.
+	// A collection may have moved the object to another pack: look again, but not for each of many that
+	// are lost.
+	now := r.db.opt.Now()
+	if !r.looked.IsZero() && now.Sub(r.looked) < lookAgain {
+		return nil, err
+	}
+	r.looked = now
 	if rerr := r.db.Refresh(ctx); rerr != nil {
 		return nil, errors.Join(err, rerr)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"sync"
 	"time"
 
@@ -265,7 +266,7 @@ func (s *Session) putIndex(ctx context.Context) error {
 		return nil
 	}
 	// An index that survives power loss must not speak of packs that have not.
-	if err := s.db.store.Barrier(ctx); err != nil {
+	if err := s.barrier(ctx); err != nil {
 		return err
 	}
 	id, err := s.db.NewID()
@@ -309,19 +310,43 @@ func (s *Session) Flush() error {
 	if err := s.close(); err != nil {
 		return err
 	}
-	ctx := s.ctx
-	if err := s.putIndex(ctx); err != nil {
+	if err := s.adopt(s.ctx); err != nil {
+		return err
+	}
+	if err := s.putIndex(s.ctx); err != nil {
 		return err
 	}
 	if s.Stored().Sealed == 0 && !s.settle {
 		return nil
 	}
+	return s.barrier(s.ctx)
+}
+
+// barrier waits until what the session refers to has survived power loss: what it put itself, and, where
+// others may have put something and not come to their own barrier, everything.
+func (s *Session) barrier(ctx context.Context) error {
 	if s.settle {
 		if t, ok := s.db.store.(store.Settler); ok {
 			return t.Settle(ctx)
 		}
 	}
 	return s.db.store.Barrier(ctx)
+}
+
+// adopt adds to the session's index the packs that have lost theirs, or whose session died before it wrote one.
+func (s *Session) adopt(ctx context.Context) error {
+	s.db.load.Lock()
+	adopted := maps.Clone(s.db.adopted)
+	s.db.load.Unlock()
+	for id, size := range adopted {
+		p, err := s.db.packs.get(ctx, id, size)
+		if err != nil {
+			return err
+		}
+		addRows(s.rows, id, size, p.Header.Kind, p.Blocks)
+	}
+	s.settle = s.settle || len(adopted) > 0
+	return nil
 }
 
 // Stored returns what the session has added so far; it is final after Flush.

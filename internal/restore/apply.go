@@ -47,7 +47,11 @@ type applying struct {
 // want of space, it has changed nothing.
 func (p *Plan) Apply(ctx context.Context) (*Result, error) {
 	if r := p.Refused(); len(r) > 0 {
-		return nil, fmt.Errorf("%w: %q and %d more: %s", ErrConflict, r[0].Path, len(r)-1, r[0].Reason)
+		more := ""
+		if len(r) > 1 {
+			more = fmt.Sprintf(" (and %d more)", len(r)-1)
+		}
+		return nil, fmt.Errorf("%w: %q: %s%s", ErrConflict, r[0].Path, r[0].Reason, more)
 	}
 	if err := sweep(p.opt.Target); err != nil {
 		return nil, err

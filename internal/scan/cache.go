@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"iter"
 
 	"varve/internal/digest"
 	"varve/internal/disk"
@@ -18,7 +19,8 @@ import (
 // Integers are little endian. A cache is a header, records, and a trailer:
 //
 //	header   8 "varve-sc", 4 format 1, 4 zero, 16 vault, 16 project, 16 zero
-//	trailer  8 offset of the root's record, 4 CRC-32C of everything before the trailer's CRC
+//	packs    16 bytes of each pack that the vault had then
+//	trailer  8 offset of the root's record, 4 number of packs, 4 CRC-32C of everything before it
 //
 // Records come after those of their subfolders. A record is
 //
@@ -40,7 +42,7 @@ const (
 	cacheMagic   = "varve-sc"
 	cacheFormat  = 1
 	cacheHeader  = 64
-	cacheTrailer = 12
+	cacheTrailer = 16
 	statusSize   = 49
 )
 
@@ -51,9 +53,10 @@ type CacheKey struct {
 
 // Cache is an opened stat cache.
 type Cache struct {
-	b    []byte
-	root uint64
-	Key  CacheKey
+	b     []byte // header and records
+	root  uint64
+	packs []byte
+	Key   CacheKey
 }
 
 var errCache = errors.New("stat cache is damaged")
@@ -67,10 +70,30 @@ func OpenCache(b []byte) (*Cache, error) {
 	if crc32.Checksum(b[:end], castagnoli()) != binary.LittleEndian.Uint32(b[end:]) {
 		return nil, errCache
 	}
-	c := &Cache{b: b[:len(b)-cacheTrailer], root: binary.LittleEndian.Uint64(b[len(b)-cacheTrailer:])}
+	trailer := b[len(b)-cacheTrailer:]
+	n := uint64(binary.LittleEndian.Uint32(trailer[8:])) * packSize
+	if n > uint64(len(b)-cacheHeader-cacheTrailer) {
+		return nil, errCache
+	}
+	records := len(b) - cacheTrailer - int(n)
+	c := &Cache{b: b[:records], packs: b[records : records+int(n)], root: binary.LittleEndian.Uint64(trailer)}
 	copy(c.Key.Vault[:], b[16:])
 	copy(c.Key.Project[:], b[32:])
 	return c, nil
+}
+
+const packSize = 16
+
+// Packs yields the packs that the vault had when the cache was made. A folder may be taken over unread only
+// while all of them are there: its content may lie in any.
+func (c *Cache) Packs() iter.Seq[[packSize]byte] {
+	return func(yield func([packSize]byte) bool) {
+		for b := c.packs; len(b) > 0; b = b[packSize:] {
+			if !yield([packSize]byte(b[:packSize])) {
+				return
+			}
+		}
+	}
 }
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
@@ -271,11 +294,15 @@ func (w *CacheWriter) copy(r *Record, depth, limit int) uint64 {
 	return off
 }
 
-// Seal ends the cache with the root's record and returns its bytes.
-func (w *CacheWriter) Seal(k CacheKey, root uint64) []byte {
+// Seal ends the cache with the root's record and the packs of the vault, and returns its bytes.
+func (w *CacheWriter) Seal(k CacheKey, root uint64, packs [][packSize]byte) []byte {
 	copy(w.b[16:], k.Vault[:])
 	copy(w.b[32:], k.Project[:])
+	for i := range packs {
+		w.b = append(w.b, packs[i][:]...)
+	}
 	w.b = binary.LittleEndian.AppendUint64(w.b, root)
+	w.b = binary.LittleEndian.AppendUint32(w.b, uint32(len(packs)))
 	return binary.LittleEndian.AppendUint32(w.b, crc32.Checksum(w.b, castagnoli()))
 }
 

@@ -242,7 +242,7 @@ func TestOtherDevice(t *testing.T) {
 	}
 	for device, want := range map[uint64]scan.State{root.Device: scan.Same, root.Device + 1: scan.Changed} {
 		off := w.Add(digestOf(""), device, tree.Summary{}, false, []scan.CacheEntry{{Name: "f", Info: &info}})
-		c := openCache(t, w.Seal(scan.CacheKey{}, off))
+		c := openCache(t, w.Seal(scan.CacheKey{}, off, nil))
 		if got := statesOf(t, m.Root(), c, 1).entries["f"]; got != want {
 			t.Errorf("device %d: state %d, want %d", device, got, want)
 		}
@@ -289,7 +289,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Errorf("key %+v", c.Key)
 	}
 	w := scan.NewCacheWriter()
-	copied := w.Seal(c.Key, w.Copy(c.Root()))
+	copied := w.Seal(c.Key, w.Copy(c.Root()), nil)
 	if !bytes.Equal(copied, b) {
 		t.Errorf("a copy of %d bytes differs from %d", len(copied), len(b))
 	}
@@ -333,7 +333,7 @@ func TestCopyPart(t *testing.T) {
 	child := w.Copy(sub)
 	root, _ := m.Root().Stat(".")
 	top := w.Add(digestOf(""), root.Device, tree.Summary{}, false, []scan.CacheEntry{{Name: "keep", Info: &list[0].Info, Child: child}, {Name: "other", Info: &list[1].Info}})
-	v := statesOf(t, m.Root(), openCache(t, w.Seal(scan.CacheKey{}, top)), 2)
+	v := statesOf(t, m.Root(), openCache(t, w.Seal(scan.CacheKey{}, top, nil)), 2)
 	for p, s := range v.entries {
 		if s != scan.Same {
 			t.Errorf("%s is %d", p, s)
@@ -398,7 +398,7 @@ func FuzzOpenCache(f *testing.F) {
 			t.Errorf("%d entries, want %d", len(v.entries), len(want))
 		}
 		w := scan.NewCacheWriter()
-		if n := len(w.Seal(got.Key, w.Copy(got.Root()))); n > 2*len(b)+64 {
+		if n := len(w.Seal(got.Key, w.Copy(got.Root()), nil)); n > 2*len(b)+64 {
 			t.Errorf("a copy of a cache of %d bytes has %d", len(b), n)
 		}
 	})
@@ -420,7 +420,7 @@ func loop(t testing.TB, root disk.Dir) []byte {
 	if off := w.Add(digestOf(""), list[0].Device, tree.Summary{}, false, entries); off != first {
 		t.Fatalf("the first record lies at %d", off)
 	}
-	return w.Seal(scan.CacheKey{}, first)
+	return w.Seal(scan.CacheKey{}, first, nil)
 }
 
 func BenchmarkWalk(b *testing.B) {

@@ -453,7 +453,7 @@ func cachedFrom(t testing.TB, root disk.Dir, old *scan.Cache, racy func(path str
 	if err := scan.Walk(t.Context(), root, opt); err != nil {
 		t.Fatal(err)
 	}
-	return w.Seal(scan.CacheKey{Vault: [16]byte{1}, Project: [16]byte{2}}, top)
+	return w.Seal(scan.CacheKey{Vault: [16]byte{1}, Project: [16]byte{2}}, top, nil)
 }
 
 func digestOf(path string) digest.Digest {
