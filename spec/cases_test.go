@@ -242,6 +242,13 @@ func (m *maker) packs() {
 		put(deltas, m.reseal(deltas, func(_ *pack.Header, b []pack.Block, _ []byte) {
 			b[block].Entries[0].Bases[0] = b[block].Entries[0].Digest
 		})))
+	m.typed()
+	m.bad("base-missing", "a delta whose base is not in the vault", isMissing,
+		put(deltas, m.reseal(deltas, func(_ *pack.Header, b []pack.Block, _ []byte) { b[block].Entries[0].Bases[0][0] ^= 1 })))
+}
+
+// typed makes cases of planes and differences.
+func (m *maker) typed() {
 	diffs, diff := m.find("difference", func(_ *pack.Header, b *pack.Block) bool { return b.Codec == seal.Subtract })
 	m.bad("difference-other-bytes", "a difference in which a byte behind the runs' modes is another", isDamaged,
 		put(diffs, m.reseal(diffs, func(_ *pack.Header, b []pack.Block, body []byte) { body[b[diff].Off+int64(b[diff].Stored)/2] ^= 1 })))
@@ -263,8 +270,6 @@ func (m *maker) packs() {
 	}{{"planes-width", "elements of three bytes", 3}, {"planes-run", "runs of 512 bytes", 0x82}} {
 		m.bad(x.name, x.note, isDamaged, put(planes, m.reseal(planes, func(_ *pack.Header, b []pack.Block, body []byte) { body[b[at].Off] = x.p })))
 	}
-	m.bad("base-missing", "a delta whose base is not in the vault", isMissing,
-		put(deltas, m.reseal(deltas, func(_ *pack.Header, b []pack.Block, _ []byte) { b[block].Entries[0].Bases[0][0] ^= 1 })))
 }
 
 // rehead sets a byte of a pack's header and makes its checksum right.

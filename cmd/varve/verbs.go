@@ -31,7 +31,7 @@ func exitCodesTopic() *cobra.Command {
 func referencesTopic() *cobra.Command {
 	return &cobra.Command{Use: "references", Short: "How to name a snapshot", Long: `A snapshot is named by one of
 
-  latest, latest~2        the newest; two before it
+  latest, latest~2        the newest that you took; two before it
   v42                     the project's 42nd
   NAME                    of a milestone, or a tag's value or K=V
   9f3c                    the beginning of an id, four digits or more
