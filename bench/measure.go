@@ -24,7 +24,7 @@ type step struct {
 	System   float64 `json:"sys_s"`
 	Settle   float64 `json:"settle_s"`       // how long the sync afterwards took: what the tool left unwritten
 	Peak     int64   `json:"rss_bytes"`      // largest peak of any one process of the command; 0: the system does not say
-	Floor    int64   `json:"rss_floor"`      // this program's own peak: no figure can be lower
+	Floor    int64   `json:"rss_floor"`      // what this program held when it started the command: no figure can be lower
 	Repo     int64   `json:"repo_bytes"`     // the repository, after the step
 	Cache    int64   `json:"cache_bytes"`    // the tool's home, after the step
 	Restored string  `json:"tree,omitempty"` // restore only: "identical", or what differs
@@ -70,7 +70,7 @@ func (s *step) call(ctx context.Context, c call, env []string, path, log string)
 	defer out.Close()
 	cmd := exec.CommandContext(ctx, lookUp(c.args[0], path), c.args[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = c.dir, env, out, talk
-	s.Floor = max(s.Floor, ownPeak())
+	s.Floor = max(s.Floor, shrink())
 	began := time.Now()
 	err = cmd.Run()
 	s.Wall += time.Since(began).Seconds()

@@ -8,4 +8,4 @@ func syncDisks() {}
 // peakOf: what a command's end tells has no memory in it.
 func peakOf(*os.ProcessState) int64 { return 0 }
 
-func ownPeak() int64 { return 0 }
+func shrink() int64 { return 0 }

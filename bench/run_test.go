@@ -151,6 +151,28 @@ func TestPerformMeasures(t *testing.T) {
 	}
 }
 
+// TestFloor: what this program once held is not in a command's peak.
+func TestFloor(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux forgets a peak")
+	}
+	const much = 200 << 20
+	held := make([]byte, much)
+	for i := 0; i < len(held); i += 4096 {
+		held[i] = 1
+	}
+	runtime.KeepAlive(held)
+	dir := t.TempDir()
+	path := os.Getenv("PATH")
+	s := &step{}
+	if _, err := s.perform(context.Background(), one(dir, "sh", "-c", "true"), []string{"PATH=" + path}, path, filepath.Join(dir, "log")); err != nil {
+		t.Fatal(err)
+	}
+	if s.Peak <= 0 || s.Peak >= much || s.Floor <= 0 || s.Floor >= much {
+		t.Errorf("peak %d, floor %d after this program held %d", s.Peak, s.Floor, much)
+	}
+}
+
 // TestNothingOfTheUser: a tool sees none of the user's settings, and every row can be asked for.
 func TestNothingOfTheUser(t *testing.T) {
 	t.Setenv("RESTIC_REPOSITORY", "/elsewhere")

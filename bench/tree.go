@@ -151,6 +151,9 @@ func edit(version, work string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		return 0, err
+	}
 	touched := 0
 	for _, p := range paths {
 		from, to := filepath.Join(version, p), filepath.Join(work, p)
@@ -179,7 +182,7 @@ func edit(version, work string) (int, error) {
 			return touched, err
 		}
 	}
-	return touched, os.MkdirAll(work, 0o755)
+	return touched, nil
 }
 
 // moves pairs files that are new in version with files of the same bytes that are gone from it: new path → old.

@@ -131,3 +131,14 @@ func TestEdit(t *testing.T) {
 		t.Errorf("again: %d files written, %v", n, err)
 	}
 }
+
+// TestEditFromNothing: the folder need not be there, nor have folders in it.
+func TestEditFromNothing(t *testing.T) {
+	version, work := plant(t, map[string]string{"a": "1"}), filepath.Join(t.TempDir(), "deep", "src")
+	if n, err := edit(version, work); err != nil || n != 1 {
+		t.Fatalf("%d files written, %v", n, err)
+	}
+	if got, err := compare(version, work); err != nil || got != identical {
+		t.Errorf("the folder: %s, %v", got, err)
+	}
+}

@@ -20,7 +20,7 @@ var errInterrupted = errors.New("interrupted")
 
 // gentle is the heap up to which garbage is left to gather. The buffers of a snapshot, which do not grow with
 // the project, take about half of it; beyond it the collector works harder instead.
-const gentle = 192 << 20
+const gentle = 240 << 20
 
 func main() {
 	if debug.SetMemoryLimit(-1) > 1<<50 { // GOMEMLIMIT is not set

@@ -52,7 +52,7 @@ func TestSmallAndLargeAlike(t *testing.T) {
 	s := newStudio(t)
 	zeros := make([]byte, 300<<10)
 	mixed := slices.Concat(noise(1, 700<<10), zeros, noise(2, 500<<10), bytes.Repeat([]byte("abcd"), 30<<10), text(3, 900<<10))
-	for i, c := range [][]byte{noise(4, 513), noise(4, 4097), noise(4, 70<<10), text(4, mib), zeros, mixed, noise(5, 4*mib-1), noise(5, 4*mib), noise(5, 4*mib+1), text(6, 9*mib)} {
+	for i, c := range [][]byte{noise(4, 513), noise(4, 4097), noise(4, 70<<10), text(4, mib), zeros, mixed, noise(5, 4*mib), noise(5, 4*mib+1), text(6, 5*mib)} {
 		s.put(fmt.Sprintf("d/%d.bin", i), c)
 	}
 	want := s.rootOf(func(o *capture.Options) { o.Workers = 1 })
@@ -494,9 +494,9 @@ func TestUnreadable(t *testing.T) {
 func TestVaultErrors(t *testing.T) {
 	s := newStudio(t)
 	for i := range 30 {
-		s.put(fmt.Sprint(i), noise(byte(i), 3*mib))
+		s.put(fmt.Sprint(i), noise(byte(i), 3*mib/2))
 	}
-	s.put("large", noise(99, 9*mib))
+	s.put("large", noise(99, 5*mib))
 	full := errors.New("vault is full")
 	broken := &brokenStore{Store: s.store, err: full}
 	db, err := object.Open(t.Context(), broken, nil, object.Options{Rand: s.db.Rand(), Now: s.db.Now})

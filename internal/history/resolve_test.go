@@ -150,6 +150,34 @@ func TestAmbiguous(t *testing.T) {
 	}
 }
 
+// TestSafety: who says latest, or counts back from what people kept, does not mean what verbs took for safety;
+// who names one of those, or a time, does.
+func TestSafety(t *testing.T) {
+	at := func(n int64) time.Time { return time.Unix(n*3600, 0) }
+	h := bare(at(1), at(2), at(3), at(4))
+	for _, s := range h.by {
+		if s.Version%2 == 0 {
+			s.Reason = Safety
+		}
+	}
+	for ref, want := range map[string]int{"latest": 3, "latest~1": 1, "before:latest": 1, "latest~2": 0, "v3~1": 1, "v4": 4, "v4~1": 3, "v2~1": 1, "before:v2": 1, "now": 4, "1h": 4} {
+		s, err := h.Resolve(project, ref, at(5))
+		got := 0
+		if err == nil {
+			got = s.Version
+		}
+		if got != want {
+			t.Errorf("%s is v%d, want v%d", ref, got, want)
+		}
+	}
+	for _, s := range h.by {
+		s.Reason = Safety
+	}
+	if s, err := h.Resolve(project, "latest", at(5)); err != nil || s.Version != 4 {
+		t.Errorf("latest of nothing but those: %v, %v", s, err)
+	}
+}
+
 // TestNear: a name that was nearly right is suggested, and where there is none, what there is.
 func TestNear(t *testing.T) {
 	h, now := rich(t)

@@ -201,6 +201,10 @@ func TestAbandoned(t *testing.T) {
 			t.Errorf("%s: the next session stored %d chunks, want %d", stage, st.Chunks, wantChunks)
 		}
 		mustGet(t, open(t, m, options(4)), plains...)
+		l = &logged{Store: m} // and it has indexed them
+		if err := open(t, l, options(5)).Refresh(t.Context()); err != nil || slices.Contains(l.lines, "get packs/xx/<id>") {
+			t.Errorf("%s: opened by %q, %v", stage, l.lines, err)
+		}
 	}
 }
 

@@ -289,7 +289,10 @@ func TestRoundTrip(t *testing.T) {
 		t.Errorf("key %+v", c.Key)
 	}
 	w := scan.NewCacheWriter()
-	copied := w.Seal(c.Key, w.Copy(c.Root()), nil)
+	if got := slices.Collect(c.Packs()); !slices.Equal(got, packs()) {
+		t.Errorf("packs %v", got)
+	}
+	copied := w.Seal(c.Key, w.Copy(c.Root()), slices.Collect(c.Packs()))
 	if !bytes.Equal(copied, b) {
 		t.Errorf("a copy of %d bytes differs from %d", len(copied), len(b))
 	}

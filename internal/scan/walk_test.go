@@ -453,8 +453,11 @@ func cachedFrom(t testing.TB, root disk.Dir, old *scan.Cache, racy func(path str
 	if err := scan.Walk(t.Context(), root, opt); err != nil {
 		t.Fatal(err)
 	}
-	return w.Seal(scan.CacheKey{Vault: [16]byte{1}, Project: [16]byte{2}}, top, nil)
+	return w.Seal(scan.CacheKey{Vault: [16]byte{1}, Project: [16]byte{2}}, top, packs())
 }
+
+// packs are those that the vault of cached has.
+func packs() [][16]byte { return [][16]byte{{7}, {8, 9}} }
 
 func digestOf(path string) digest.Digest {
 	k := digest.Key{3}
