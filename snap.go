@@ -56,6 +56,10 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 		if o.Best {
 			opt.Level = seal.Better
 		}
+		if dot, err := p.dir.OpenDir(dotDir); err == nil {
+			opt.Scratch = dot
+			defer dot.Close()
+		}
 		res, err := capture.Run(ctx, p.v.db, s, opt)
 		if err != nil {
 			return err

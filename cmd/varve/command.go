@@ -41,6 +41,7 @@ type env struct {
 	userName string
 	boot     string
 	pid      int
+	root     bool // may set owners
 
 	dir, vault, project            string
 	json, quiet, verbose, yes, dry bool
@@ -50,7 +51,7 @@ type env struct {
 
 // system returns the env of this process.
 func system() *env {
-	e := &env{in: os.Stdin, out: newOut(os.Stdout), talk: os.Stderr, getenv: os.Getenv, now: time.Now, goos: runtime.GOOS, pid: os.Getpid()}
+	e := &env{in: os.Stdin, out: newOut(os.Stdout), talk: os.Stderr, getenv: os.Getenv, now: time.Now, goos: runtime.GOOS, pid: os.Getpid(), root: os.Geteuid() == 0}
 	e.ask = term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))
 	e.live = term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb"
 	e.width = func() int {

@@ -28,7 +28,8 @@ func restoreVerb(e *env) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.to, "to", "", "put the files into `DIR`, new or empty")
 	f.BoolVar(&o.remove, "delete", false, "in place: also remove what the snapshot does not have")
-	f.BoolVar(&o.owner, "owner", false, "set owners too (as root)")
+	f.BoolVar(&o.owner, "owner", e.root, "set owners, setuid bits and privileged attributes too; root does, unless --owner=false")
+	f.Lookup("owner").DefValue = "false" // the help is the same for everyone
 	_ = c.MarkFlagDirname("to")
 	return e.changing(c)
 }

@@ -38,7 +38,7 @@ type Progress struct {
 	Errors         int64
 }
 
-// Options say what to capture. Root, DB, Now and Snapshot must be set.
+// Options say what to capture. Root, Workers, Now and Sleep must be set.
 type Options struct {
 	Root   disk.Dir
 	Parent *history.Snapshot // the last snapshot; nil for the first
@@ -47,6 +47,8 @@ type Options struct {
 	Rules  [][]*ignore.Rule
 	Files  []string // names of ignore files
 	Skip   func(disk.Info) bool
+	// Scratch is a folder on the project's file system, for clones of files that may be changing; it may be nil.
+	Scratch disk.Dir
 	// Regions returns the typed regions of a file and other parts to be cut for themselves, ascending, by its
 	// name and content; nil where it knows none. It advises: what it returns changes how a file is cut and
 	// compressed, never what is kept. It may be nil and is called from several goroutines.
@@ -86,6 +88,9 @@ type capture struct {
 	reuse bool
 
 	files, bytes, read, readSize, nerrors, unchanged atomic.Int64
+
+	clones     atomic.Int64
+	unclonable atomic.Bool // the file system does not share blocks
 
 	mu      sync.Mutex
 	cache   *scan.CacheWriter

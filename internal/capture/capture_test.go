@@ -7,12 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
-	"time"
 
 	"varve/internal/capture"
 	"varve/internal/disk"
@@ -213,33 +210,6 @@ func TestUnchangedUnread(t *testing.T) {
 	}
 }
 
-// TestRacyFile: a file written within the granularity of its times is read again, and so a change that left its
-// size and times as they were is kept. With granularity 0 it would be missed: that is what the rule is for.
-func TestRacyFile(t *testing.T) {
-	for _, granularity := range []time.Duration{time.Second, 0} {
-		at := start.UnixNano()
-		s := studioOn(t, disk.MemoryOptions{Now: func() int64 { at += 1000; return at }, Granularity: int64(time.Second)})
-		s.change = func(o *capture.Options) { o.Granularity = granularity }
-		s.put("save.dat", []byte("old content"))
-		s.now = time.Unix(0, at).Add(100 * time.Millisecond)
-		s.snap()
-		before, err := s.mem.Root().Stat("save.dat")
-		s.do(err)
-		f, err := s.mem.Root().OpenWrite("save.dat")
-		s.do(err)
-		_, err = f.WriteAt([]byte("new"), 0)
-		s.do(errors.Join(err, f.Close()))
-		if after, _ := s.mem.Root().Stat("save.dat"); after != before {
-			t.Fatalf("the file system tells: %+v, %+v", before, after)
-		}
-		s.now = s.now.Add(time.Hour)
-		s.snap()
-		if got, want := string(s.content("save.dat")), "new content"; (got == want) != (granularity > 0) {
-			t.Errorf("granularity %v: kept %q", granularity, got)
-		}
-	}
-}
-
 // TestHardLinks: names of one inode are read once, have the same content and one link group.
 func TestHardLinks(t *testing.T) {
 	s := newStudio(t)
@@ -307,80 +277,6 @@ func TestSparse(t *testing.T) {
 	}
 }
 
-// TestUnstable: a file that changes whenever it is read is kept and marked, after all pauses, small or large,
-// and read again by the next snapshot; one that comes to rest is not marked.
-func TestUnstable(t *testing.T) {
-	for _, size := range []int{900, 5 * mib} {
-		for _, changes := range []int64{1, 2, 1000} {
-			s := newStudio(t)
-			s.put("live.log", noise(1, size))
-			s.put("calm", noise(2, 700))
-			var n atomic.Int64
-			s.watch(func(op disk.Op) error {
-				if op.Kind != disk.OpRead || op.Path != "live.log" || op.Off != 0 || n.Load() >= changes {
-					return nil
-				}
-				f, err := s.mem.Root().OpenWrite("live.log")
-				if err == nil {
-					_, err = f.WriteAt([]byte{byte(n.Add(1)), byte(n.Load() >> 8)}, int64(size)/2)
-					err = errors.Join(err, f.Close())
-				}
-				return err
-			})
-			res := s.snap()
-			marked := s.find("live.log").Flags&tree.Unstable != 0
-			if want := changes == 1000; marked != want || len(res.Errors) > 0 || (res.Summary.Doubtful == 1) != want {
-				t.Errorf("%d bytes, %d changes: marked %v, %+v, %v", size, changes, marked, res.Summary, res.Errors)
-			}
-			if s.find("calm").Flags != tree.HasSHA256 {
-				t.Errorf("the calm file has flags %x", s.find("calm").Flags)
-			}
-			pauses := []time.Duration{50 * time.Millisecond, 400 * time.Millisecond, 2 * time.Second}
-			if want := pauses[:min(changes, 3)]; !slices.Equal(s.sleeps, want) {
-				t.Errorf("%d bytes, %d changes: pauses %v, want %v", size, changes, s.sleeps, want)
-			}
-			n.Store(changes) // it rests
-			s.snap()
-			if s.find("live.log").Flags&tree.Unstable != 0 {
-				t.Errorf("%d bytes, %d changes: still marked", size, changes)
-			}
-			want := map[string][]byte{}
-			readAll(t, s.mem.Root(), "", want)
-			s.check(want)
-		}
-	}
-}
-
-// TestFreshReadTwice: a file that changed a moment ago is read twice, since its times do not tell; one that was
-// written between the readings, with its times put back, is noticed.
-func TestFreshReadTwice(t *testing.T) {
-	for _, size := range []int{900, 5 * mib} {
-		at := start.UnixNano()
-		s := studioOn(t, disk.MemoryOptions{Now: func() int64 { return at }}) // a clock that stands: times never tell
-		s.put("fresh", noise(1, size))
-		s.now = start.Add(100 * time.Millisecond)
-		var reads atomic.Int64
-		s.watch(func(op disk.Op) error {
-			if op.Kind == disk.OpRead && op.Path == "fresh" && op.Off == 0 && reads.Add(1) == 2 {
-				f, err := s.mem.Root().OpenWrite("fresh")
-				if err == nil {
-					_, err = f.WriteAt([]byte{1, 2, 3}, 400)
-					err = errors.Join(err, f.Close())
-				}
-				return err
-			}
-			return nil
-		})
-		s.snap()
-		want := noise(1, size)
-		copy(want[400:], []byte{1, 2, 3})
-		s.check(map[string][]byte{"fresh": want})
-		if reads.Load() != 4 || len(s.sleeps) != 1 || s.find("fresh").Flags&tree.Unstable != 0 {
-			t.Errorf("%d bytes: %d readings, pauses %v", size, reads.Load(), s.sleeps)
-		}
-	}
-}
-
 // TestDelta: the next version of a file costs about what changed, small and large; bases are always whole, also
 // after the second edit and the third.
 func TestDelta(t *testing.T) {
@@ -436,119 +332,6 @@ func checkBases(t *testing.T, s *studio) {
 	}
 }
 
-// TestUnreadable: a file or folder that cannot be read is reported and left out, its last version is not
-// listed as removed, and everything else is kept.
-func TestUnreadable(t *testing.T) {
-	for name, bad := range map[string]struct {
-		kind disk.OpKind
-		path string
-	}{
-		"open": {disk.OpOpen, "d/bad"}, "read": {disk.OpRead, "d/bad"}, "stat": {disk.OpFileStat, "d/bad"}, "attributes": {disk.OpXattrs, "d/bad"},
-		"list": {disk.OpList, "d"}, "open folder": {disk.OpOpenDir, "d"}, "link": {disk.OpReadlink, "link"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newStudio(t)
-			s.put("d/bad", noise(1, 800))
-			s.put("d/good", noise(2, 800))
-			s.put("e/other", noise(3, 800))
-			s.do(s.mem.Root().Symlink("target", "link"))
-			s.snap()
-			s.put("d/bad", noise(4, 800)) // or the cache would spare its reading
-			s.put("e/other", noise(5, 800))
-			s.do(s.mem.Root().Remove("link"))
-			s.do(s.mem.Root().Symlink("elsewhere", "link"))
-			s.watch(func(op disk.Op) error {
-				if op.Kind == bad.kind && op.Path == bad.path {
-					return syscall.EACCES
-				}
-				return nil
-			})
-			res := s.snap()
-			if len(res.Errors) != 1 || res.Errors[0].Path != bad.path || res.Errors[0].Error != syscall.EACCES.Error() {
-				t.Fatalf("errors %+v", res.Errors)
-			}
-			for _, c := range res.List {
-				if c.Kind == history.Removed || c.Path == bad.path {
-					t.Errorf("listed: %v %s", c.Kind, c.Path)
-				}
-			}
-			if !bytes.Equal(s.content("e/other"), noise(5, 800)) {
-				t.Error("another file is not as it is")
-			}
-			if strings.HasPrefix(bad.path, "d/") && !bytes.Equal(s.content("d/good"), noise(2, 800)) {
-				t.Error("its neighbour is not as it is")
-			}
-			s.root = s.mem.Root() // it can be read again
-			if res := s.snap(); len(res.Errors) != 0 {
-				t.Errorf("errors %+v", res.Errors)
-			}
-			want := map[string][]byte{}
-			readAll(t, s.mem.Root(), "", want)
-			s.check(want)
-		})
-	}
-}
-
-// TestVaultErrors: an error of the vault ends the snapshot, is told as what it is, and is no warning about a
-// file.
-func TestVaultErrors(t *testing.T) {
-	s := newStudio(t)
-	for i := range 30 {
-		s.put(fmt.Sprint(i), noise(byte(i), 3*mib/2))
-	}
-	s.put("large", noise(99, 5*mib))
-	full := errors.New("vault is full")
-	broken := &brokenStore{Store: s.store, err: full}
-	db, err := object.Open(t.Context(), broken, nil, object.Options{Rand: s.db.Rand(), Now: s.db.Now})
-	s.do(err)
-	s.db = db
-	if _, err := s.try(); !errors.Is(err, full) {
-		t.Errorf("%v", err)
-	}
-	if s.latest != nil {
-		t.Error("it was committed")
-	}
-	broken.err = nil
-	s.snap()
-}
-
-type brokenStore struct {
-	store.Store
-	err error
-}
-
-func (b *brokenStore) Put(ctx context.Context, name string, parts ...[]byte) error {
-	if b.err != nil && strings.HasPrefix(name, "packs/") {
-		return b.err
-	}
-	return b.Store.Put(ctx, name, parts...)
-}
-
-// TestCancel: a capture that is cancelled, while it reads or while it waits for a file to rest, says why.
-func TestCancel(t *testing.T) {
-	for _, size := range []int{2000, 40 * mib} {
-		s := newStudio(t)
-		for i := range 3 {
-			s.put(fmt.Sprint("f", i), noise(byte(i), size))
-		}
-		why := errors.New("the user went away")
-		ctx, cancel := context.WithCancelCause(t.Context())
-		s.watch(func(op disk.Op) error {
-			if op.Kind == disk.OpRead {
-				cancel(why)
-			}
-			return nil
-		})
-		err := s.db.Write(ctx, object.Who{}, func(ctx context.Context, w *object.Session) error {
-			_, err := capture.Run(ctx, s.db, w, s.options())
-			return err
-		})
-		if !errors.Is(err, why) && !errors.Is(err, context.Canceled) {
-			t.Errorf("%d bytes: %v", size, err)
-		}
-	}
-}
-
 // TestDraft: a draft has the tree that a snapshot would have, whatever has changed, and keeps nothing.
 func TestDraft(t *testing.T) {
 	s := newStudio(t)
@@ -584,9 +367,9 @@ func TestDraft(t *testing.T) {
 	}
 }
 
-func listStore(t *testing.T, s store.Store) (out []string) {
+func listStore(t testing.TB, s store.Store) (out []string) {
 	t.Helper()
-	for o, err := range s.List(t.Context(), "") {
+	for o, err := range s.List(context.Background(), "") {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -641,40 +424,6 @@ func TestChangeList(t *testing.T) {
 	}
 }
 
-// TestLostPack: where a pack is gone, files that lie in it are read and stored again although the cache says
-// that they are unchanged.
-func TestLostPack(t *testing.T) {
-	s := newStudio(t)
-	want := map[string][]byte{"d/a": noise(1, 30_000), "d/b": noise(2, 30_000), "e/large": noise(3, 5*mib)}
-	for p, c := range want {
-		s.put(p, c)
-	}
-	s.snap()
-	for o, err := range s.store.List(t.Context(), "packs/") {
-		s.do(err)
-		s.do(s.store.Delete(t.Context(), o.Name))
-	}
-	db, err := object.Open(t.Context(), s.store, nil, object.Options{Rand: s.db.Rand(), Now: s.db.Now})
-	s.do(err)
-	s.db = db
-	s.snap()
-	s.check(want)
-}
-
-// TestOnlyWhole: a vault that is not whole any more is not shared with unread: Whole says so.
-func TestOnlyWhole(t *testing.T) {
-	s := newStudio(t)
-	s.put("d/a", noise(1, 30_000))
-	s.snap()
-	n := s.opens()
-	s.change = func(o *capture.Options) { o.Whole = false }
-	before := s.last.Root
-	s.snap()
-	if s.last.Root != before || s.stored.Chunks != 0 || n.Load() != 0 {
-		t.Errorf("stored %+v, opened %d: what is there needs no reading", s.stored, n.Load())
-	}
-}
-
 // TestProgress: what is told in the end is all there is.
 func TestProgress(t *testing.T) {
 	s := newStudio(t)
@@ -698,21 +447,6 @@ func TestProgress(t *testing.T) {
 	s.snap()
 	if most.ReadSize != total || most.Errors != 0 || most.Bytes < total {
 		t.Errorf("told %+v, there are 201 files of %d bytes", most, total)
-	}
-}
-
-// TestDeepFolders: a folder nested deeper than a tree may be is reported; all above it is kept.
-func TestDeepFolders(t *testing.T) {
-	s := newStudio(t)
-	p := strings.Repeat("d/", tree.MaxDepth+3)
-	s.put(p+"file", []byte("x"))
-	s.put("d/d/here", []byte("y"))
-	res := s.snap()
-	if len(res.Errors) == 0 {
-		t.Error("nothing was reported")
-	}
-	if got := string(s.content("d/d/here")); got != "y" {
-		t.Errorf("kept %q", got)
 	}
 }
 

@@ -34,10 +34,11 @@ var errChanging = errors.New("changed while it was read")
 
 // source is a file being read.
 type source struct {
-	f     disk.File
-	info  disk.Info // when it was opened
-	quiet bool      // long enough unchanged that its times can be trusted
-	began time.Time
+	f      disk.File
+	info   disk.Info // when it was opened
+	quiet  bool      // long enough unchanged that its times can be trusted
+	frozen bool      // f is a clone of its own: it holds still, whatever becomes of the file
+	began  time.Time
 }
 
 // open opens a regular file for reading.
@@ -57,11 +58,53 @@ func (k *worker) open(f *scan.Folder, name string) (source, error) {
 		q = quietLarge
 	}
 	s.quiet = s.began.Sub(time.Unix(0, max(info.Mtime, info.Ctime))) >= q
+	if !s.quiet && info.Size >= cloneFrom {
+		k.freeze(&s)
+	}
 	return s, nil
+}
+
+// cloneFrom is the size from which a file that may be changing is read from a clone. Smaller ones are read
+// twice for less.
+const cloneFrom = 1 << 20
+
+// freeze makes s read from a clone of the file where the file system can share blocks: a clone is made in one
+// step, so it is never torn. Where it cannot, s is as before.
+func (k *worker) freeze(s *source) {
+	d := k.c.opt.Scratch
+	if d == nil || k.c.unclonable.Load() {
+		return
+	}
+	name := fmt.Sprintf("clone-%d-%d", s.began.UnixNano(), k.c.clones.Add(1))
+	f, err := d.Create(name, 0o600)
+	if err != nil {
+		k.c.unclonable.Store(true)
+		return
+	}
+	err = disk.Clone(s.f, f)
+	d.Remove(name) // an open file needs no name; where it does, the next snapshot does not mind the rest
+	var cloned, now disk.Info
+	if err == nil {
+		cloned, err = f.Stat()
+	}
+	if err == nil {
+		now, err = s.f.Stat()
+	}
+	if err != nil {
+		f.Close()
+		k.c.unclonable.Store(true)
+		return
+	}
+	s.f.Close()
+	s.f, s.info, s.frozen = f, now, true
+	s.info.Size, s.info.Allocated = cloned.Size, cloned.Allocated
 }
 
 // still reports whether the open file, and what its name stands for, are as they were when it was opened.
 func (s *source) still(f *scan.Folder, name string) bool {
+	if s.frozen {
+		return true
+	}
 	now, err := s.f.Stat()
 	if err != nil || !sameFile(&now, &s.info) {
 		return false
@@ -184,7 +227,7 @@ func (k *worker) small(f *scan.Folder, st *folder, i int, t *tree.Entry) (outcom
 	}
 	k.c.readSize.Add(int64(len(k.buf)))
 	changing := int64(len(k.buf)) != s.info.Size || !s.still(f, name)
-	if !changing && !s.quiet {
+	if !changing && !s.quiet && !s.frozen {
 		if k.second, err = readAll(s.f, k.second, s.info.Size); err != nil {
 			return failed, err
 		}

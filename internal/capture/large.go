@@ -70,7 +70,7 @@ func (k *worker) streamWith(wk *scan.Walker, f *scan.Folder, st *folder, i int, 
 	if !s.still(f, name) {
 		return failed, errChanging
 	}
-	if !s.quiet {
+	if !s.quiet && !s.frozen {
 		second, err := k.sumAgain(s)
 		if err != nil {
 			return failed, err
@@ -113,7 +113,7 @@ type reading struct {
 func (r *reading) run(s *source, t *tree.Entry) (digest.Digest, error) {
 	k := r.k
 	k.startRecipe(r.class)
-	if !s.quiet {
+	if !s.quiet && !s.frozen {
 		r.again = digest.NewHasher(digest.Key{})
 	}
 	if r.old != nil && r.old.Type == disk.Regular && r.old.Size > inlineMax && !k.w.Drafts() {
