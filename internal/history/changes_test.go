@@ -136,7 +136,7 @@ func TestChangesDamaged(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"empty": {}, "format": {2}, "kind": {1, 'X', 0, 1, 'a'}, "cut": {1, 'A', 0, 5, 'a'}, "no lengths": {1, 'A'},
 		"shares too much": {1, 'A', 1, 1, 'a'}, "order": {1, 'A', 0, 1, 'b', 'A', 0, 1, 'a'}, "twice": {1, 'A', 0, 1, 'b', 'A', 1, 0},
-		"old name cut": {1, 'N', 0, 1, 'b', 2, 'c'}, "no old name": {1, 'N', 0, 1, 'b'},
+		"no path": {1, 'A', 0, 0}, "old name cut": {1, 'N', 0, 1, 'b', 2, 'c'}, "no old name": {1, 'N', 0, 1, 'b'},
 		"huge": append([]byte{1, 'A', 0}, binary.AppendUvarint(nil, 1<<63)...),
 	} {
 		if got, err := DecodeChanges(b); err == nil {

@@ -96,6 +96,7 @@ type Reader struct {
 	window [readerBlocks]cached
 	next   int
 	stored []byte
+	held   []byte // the payload of a delta, while its bases are read
 	places []index.Place
 	looked time.Time // when the index was read again for want of an object
 }
@@ -176,24 +177,30 @@ func (r *Reader) from(ctx context.Context, d digest.Digest, p index.Place, dst [
 	if e.Digest != d {
 		return nil, errOther
 	}
+	if len(e.Bases) > 0 && !deltas {
+		return nil, fmt.Errorf("%w: the base of a delta is a delta", ErrDamaged)
+	}
 	raw, err := r.block(ctx, pk, int(p.Block))
 	if err != nil {
 		return nil, err
 	}
-	return r.entry(ctx, e, raw, dst, deltas)
+	payload := raw[e.Off : e.Off+e.Len]
+	if len(e.Bases) > 0 { // the block may leave the cache while bases are read
+		r.held = append(r.held[:0], payload...)
+		payload = r.held
+	}
+	return r.entry(ctx, e, payload, dst)
 }
 
-// entry appends the plain bytes of a block's entry to dst, verified.
-func (r *Reader) entry(ctx context.Context, e *pack.Entry, raw, dst []byte, deltas bool) ([]byte, error) {
-	payload := raw[e.Off : e.Off+e.Len]
+// entry appends the plain bytes of an entry, of which a block holds payload, to dst, verified.
+func (r *Reader) entry(ctx context.Context, e *pack.Entry, payload, dst []byte) ([]byte, error) {
 	start := len(dst)
 	if len(e.Bases) == 0 {
 		dst = append(dst, payload...)
 	} else {
-		if !deltas {
-			return nil, fmt.Errorf("%w: the base of a delta is a delta", ErrDamaged)
+		if out, ok := r.Remake(ctx, e, payload, dst); ok {
+			return out, nil
 		}
-		payload = append([]byte(nil), payload...) // the block may leave the cache while bases are read
 		var bases [][]byte
 		for _, b := range e.Bases {
 			base, err := r.get(ctx, b, nil, false)
@@ -211,6 +218,36 @@ func (r *Reader) entry(ctx context.Context, e *pack.Entry, raw, dst []byte, delt
 		return nil, fmt.Errorf("%w: digest", ErrDamaged)
 	}
 	return dst, nil
+}
+
+// Remake appends the plain bytes of a difference, of which a block holds payload, to dst, verified. It looks
+// only where the base is found first, and does not verify the base, which the result vouches for; false says
+// that the base or the difference may be at fault, or that it is no difference.
+func (r *Reader) Remake(ctx context.Context, e *pack.Entry, payload, dst []byte) ([]byte, bool) {
+	if !e.Difference || len(e.Bases) != 1 || r.db.ensure(ctx) != nil {
+		return dst, false
+	}
+	l, err := r.db.Locate(ctx, e.Bases[0])
+	if err != nil || l.Delta {
+		return dst, false
+	}
+	pk, err := r.db.packs.get(ctx, l.Pack, -1)
+	if err != nil || int(l.Block) >= len(pk.Blocks) || int(l.Place) >= len(pk.Blocks[l.Block].Entries) {
+		return dst, false
+	}
+	base := &pk.Blocks[l.Block].Entries[l.Place]
+	if base.Digest != e.Bases[0] || len(base.Bases) > 0 {
+		return dst, false
+	}
+	raw, err := r.block(ctx, pk, int(l.Block))
+	if err != nil {
+		return dst, false
+	}
+	out, err := e.Remake(dst, payload, [][]byte{raw[base.Off : base.Off+base.Len]})
+	if err != nil || r.hash.Sum(out[len(dst):]) != e.Digest {
+		return dst, false
+	}
+	return out, true
 }
 
 // block returns the raw bytes of a block, from the cache or decoded.
@@ -318,7 +355,7 @@ func (s *Span) Block(n int) ([]pack.Entry, []byte, error) {
 
 // Plain appends the plain bytes of an entry of a block, whose raw bytes are given, to dst, verified.
 func (r *Reader) Plain(ctx context.Context, e *pack.Entry, raw, dst []byte) ([]byte, error) {
-	return r.entry(ctx, e, raw, dst, true)
+	return r.entry(ctx, e, raw[e.Off:e.Off+e.Len], dst)
 }
 
 // Base returns what a delta against d may use as its bases: d itself if it is stored whole, the bases of d if

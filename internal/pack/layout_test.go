@@ -279,6 +279,22 @@ func TestOtherKeys(t *testing.T) {
 	}
 }
 
+// TestCommitment: a pack that opens under the key and says that it is of another is refused, so that no pack can be
+// made that says one thing under one key and another under a second.
+func TestCommitment(t *testing.T) {
+	keys := testKeys(1)
+	for _, right := range []bool{true, false} {
+		plain := appendDirectory(nil, nil)
+		h := Header{Kind: Data, Segment: dataSegment, ID: ID{3}, Plain: int64(len(plain)), Directory: int64(len(plain)), Commitment: keys.Stream([32]byte{}, dataSegment, nil).Commitment()}
+		if !right {
+			h.Commitment[31] ^= 1
+		}
+		if _, err := open(h.stream(keys).Seal(h.append(nil), plain), keys); errors.Is(err, ErrDamaged) == right {
+			t.Errorf("right %v: %v", right, err)
+		}
+	}
+}
+
 // TestSourceErrors: what the store says is handed up, from every read.
 func TestSourceErrors(t *testing.T) {
 	keys, lost := testKeys(1), errors.New("lost")

@@ -247,7 +247,7 @@ func (a *applying) mode(n *node) uint32 { return n.mode & modeMask(a.opt.Owner) 
 // setMeta gives what is called name in d the metadata of n. has is the mode it was made with. What is not permitted
 // is a warning.
 func (a *applying) setMeta(d disk.Dir, n *node, name string, has uint32) error {
-	if err := a.setXattrs(d, n, name); err != nil {
+	if err := a.setXattrs(d, n, name, false); err != nil {
 		return err
 	}
 	var c disk.Change
@@ -277,12 +277,17 @@ func (a *applying) setMeta(d disk.Dir, n *node, name string, has uint32) error {
 		a.warn(n.path, err)
 		return nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return a.setXattrs(d, n, name, true)
 }
 
-func (a *applying) setXattrs(d disk.Dir, n *node, name string) error {
+// setXattrs sets the attributes security.* if last, and else all others: a change of owner takes file
+// capabilities away, and to set the others the mode may be in the way.
+func (a *applying) setXattrs(d disk.Dir, n *node, name string, last bool) error {
 	for _, x := range n.xattrs {
-		if !a.opt.Owner && privileged(x.Name) {
+		if strings.HasPrefix(x.Name, "security.") != last || !a.opt.Owner && privileged(x.Name) {
 			continue
 		}
 		if err := d.SetXattr(name, x); err != nil {

@@ -244,6 +244,10 @@ func (x *examiner) deltas(s *passage) {
 	slices.SortStableFunc(x.pending, func(a, b delta) int { return a.first.Compare(b.first) })
 	for i := range x.pending {
 		d := &x.pending[i]
+		if x.remade(d) {
+			s.objects++
+			continue
+		}
 		bases, ok := x.basesOf(d.entry)
 		if !ok {
 			continue
@@ -258,6 +262,17 @@ func (x *examiner) deltas(s *passage) {
 	}
 	clear(x.pending)
 	x.pending, x.waiting = x.pending[:0], 0
+}
+
+// remade reports whether a difference is right by a base that no one keeps. Where not, who is to blame is
+// for basesOf to find out.
+func (x *examiner) remade(d *delta) bool {
+	if _, ok := x.bases[d.entry.Bases[0]]; ok {
+		return false
+	}
+	out, ok := x.get.Remake(x.ctx, d.entry, d.payload, x.made[:0])
+	x.made = out[:0]
+	return ok
 }
 
 func (x *examiner) basesOf(e *pack.Entry) ([][]byte, bool) {
