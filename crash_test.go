@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -266,10 +267,12 @@ func (st *story) checkTarget(target *disk.Memory) error {
 	return nil
 }
 
-// unlinked leaves out which file a file is a hard link of: the other may not be there yet.
+var otherName = regexp.MustCompile(` ="(?:[^"\\]|\\.)*"`)
+
+// unlinked leaves out which file a file is a hard link of: the other may not be there yet, or still be in
+// the staging folder.
 func unlinked(line string) string {
-	line, _, _ = strings.Cut(line, " =\"")
-	return line
+	return otherName.ReplaceAllString(line, "")
 }
 
 // checkFolder: during a restore in place each file is the old or the new one, and one that both have is there.

@@ -564,10 +564,16 @@ func (w *walker) turn(i int, undo bool) error {
 		}
 		return nil
 	}
-	if err != nil || res != nil && len(res.Errors) > 0 {
-		return fmt.Errorf("undo %v: %w, %+v", undo, err, res)
-	}
 	d := &w.m.deeds[i]
+	back := d.before
+	if !undo {
+		back = d.after
+	}
+	// A file where a folder of the path was is not in the way of nothing: it is left alone, and told.
+	blocked := w.blocked(d.path, back)
+	if err != nil || res != nil && (len(res.Errors) > 0) != blocked {
+		return fmt.Errorf("undo %v, blocked %v: %w, %+v", undo, blocked, err, res)
+	}
 	d.undone = undo
 	if d.milestone != "" {
 		if undo {
@@ -581,11 +587,11 @@ func (w *walker) turn(i int, undo bool) error {
 	if err := w.safety(); err != nil {
 		return err
 	}
-	back := d.before
 	if undo {
 		d.after = now
-	} else {
-		back = d.after
+	}
+	if blocked {
+		return w.checkFolder()
 	}
 	if d.path == "" {
 		w.m.live = maps.Clone(back)
@@ -599,6 +605,19 @@ func (w *walker) turn(i int, undo bool) error {
 		maps.Copy(w.m.live, back.below(d.path))
 	}
 	return w.checkFolder()
+}
+
+// blocked reports whether something else stands where a folder is needed to put back what was below a path.
+func (w *walker) blocked(at string, back forest) bool {
+	if at == "" || len(back.below(at)) == 0 {
+		return false
+	}
+	for up := path.Dir(at); up != "."; up = path.Dir(up) {
+		if l, ok := w.m.live[up]; ok && !isDir(l) {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *walker) status() error {
