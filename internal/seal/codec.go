@@ -7,7 +7,6 @@ import (
 	"math/bits"
 	"slices"
 
-	"github.com/klauspost/compress/fse"
 	"github.com/klauspost/compress/huff0"
 	"github.com/klauspost/compress/zstd"
 )
@@ -101,7 +100,6 @@ type Encoder struct {
 	planes       []byte
 	frame        []byte // a run compressed by zstd
 	huff         huff0.Scratch
-	fse          fse.Scratch
 	faults       int
 }
 
@@ -139,7 +137,7 @@ func (e *Encoder) BlockTyped(dst, raw []byte, c Codec, width uint8) (Codec, []by
 		return Subtract, e.subtracted(dst, raw, int(width)), nil
 	}
 	start := len(dst)
-	dst = e.appendPlanes(dst, raw, int(width), runLogPlanes)
+	dst = e.appendPlanes(dst, raw, int(width), runLog)
 	sound := e.decodesTo(Planes, dst[start:], raw)
 	if sound && (len(dst)-start)*100 <= e.expected(raw)*97 {
 		return Planes, dst, nil
@@ -156,7 +154,7 @@ func (e *Encoder) BlockTyped(dst, raw []byte, c Codec, width uint8) (Codec, []by
 // subtracted appends the planes of differences to dst, in runs as they are if coded ones do not decode.
 func (e *Encoder) subtracted(dst, raw []byte, width int) []byte {
 	start := len(dst)
-	dst = e.appendPlanes(dst, raw, width, runLogSubtract)
+	dst = e.appendPlanes(dst, raw, width, runLog)
 	if e.decodesTo(Subtract, dst[start:], raw) {
 		return dst
 	}
@@ -292,12 +290,11 @@ type Decoder struct {
 	zstd   *zstd.Decoder
 	planes []byte
 	huff   *huff0.Scratch
-	fse    *fse.Scratch
 }
 
 // NewDecoder returns a Decoder.
 func NewDecoder() *Decoder {
-	return &Decoder{zstd: newUnzstd(), huff: &huff0.Scratch{}, fse: &fse.Scratch{}}
+	return &Decoder{zstd: newUnzstd(), huff: &huff0.Scratch{}}
 }
 
 // Block appends to dst the rawLen bytes that stored holds by codec c. It is ErrDamaged if stored is not a

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/klauspost/compress/fse"
 	"github.com/klauspost/compress/huff0"
 	"github.com/klauspost/compress/zstd"
 	"pgregory.net/rapid"
@@ -174,6 +173,41 @@ func TestPlanes(t *testing.T) {
 	}
 }
 
+// rare returns n bytes of value, of which one in every is another.
+func rare(n, every int, value byte) []byte {
+	b := bytes.Repeat([]byte{value}, n)
+	r := rand.New(seeded(5))
+	for i := range n / every {
+		b[r.IntN(n)] = byte(i)
+	}
+	return b
+}
+
+// Gaps of all lengths about those that one pair can say, and runs that end anywhere.
+func TestSparseRuns(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		value := rapid.Byte().Draw(t, "value")
+		run := make([]byte, 0, 40_000)
+		for _, gap := range rapid.SliceOfN(rapid.OneOf(rapid.IntRange(0, 40), rapid.IntRange(250, 260), rapid.IntRange(500, 520)), 0, 60).Draw(t, "gaps") {
+			run = append(append(run, bytes.Repeat([]byte{value}, gap)...), rapid.Byte().Draw(t, "byte"))
+		}
+		run = append(run, bytes.Repeat([]byte{value}, rapid.IntRange(0, 600).Draw(t, "rest"))...)
+		coded, ok := appendSparse([]byte("dst"), run, value, 4*len(run)+8)
+		if !ok || string(coded[:3]) != "dst" {
+			t.Fatalf("%d bytes, %v", len(coded), ok)
+		}
+		got := randomBytes(1, len(run))
+		if !readSparse(got, coded[3:]) || !bytes.Equal(got, run) {
+			t.Fatal("another run came back")
+		}
+	})
+	e, raw := NewEncoder(), rare(256<<10, 100, 9)
+	stored := e.appendPlanes(nil, raw, 2, runLog)
+	if stored[1] != runSparse || len(stored) > len(raw)/40 {
+		t.Errorf("mode %d, %d bytes of %d", stored[1], len(stored), len(raw))
+	}
+}
+
 // refPlanes decodes planes by the text of the format, byte by byte.
 func refPlanes(t *rapid.T, in []byte, n int) []byte {
 	w := int(in[0] & 15)
@@ -200,17 +234,20 @@ func refPlanes(t *rapid.T, in []byte, n int) []byte {
 				in = in[4+size:]
 			case 2:
 				b, in = bytes.Repeat(in[1:2], run), in[2:]
-			case 3, 4:
+			case 3:
 				size := int(in[1]) | int(in[2])<<8 | int(in[3])<<16
 				var err error
-				if in[0] == 3 {
-					b, err = newUnzstd().DecodeAll(in[4:4+size], make([]byte, 0, run))
-				} else {
-					b, err = fse.Decompress(in[4:4+size], nil)
-				}
+				b, err = newUnzstd().DecodeAll(in[4:4+size], make([]byte, 0, run))
 				if err != nil || len(b) != run {
 					t.Fatalf("%d of %d bytes, %v", len(b), run, err)
 				}
+				in = in[4+size:]
+			case 4:
+				size := int(in[1]) | int(in[2])<<8 | int(in[3])<<16
+				for pairs := in[5 : 4+size]; len(pairs) > 0; pairs = pairs[2:] {
+					b = append(append(b, bytes.Repeat(in[4:5], int(pairs[0]))...), pairs[1])
+				}
+				b = append(b, bytes.Repeat(in[4:5], run-len(b))...)
 				in = in[4+size:]
 			default:
 				t.Fatalf("mode %d", in[0])
@@ -434,7 +471,10 @@ func TestDecoderRefuses(t *testing.T) {
 		"planes, no plane":     {Planes, []byte{2}, MaxBlock, ErrDamaged},
 		"planes, huff size":    {Planes, []byte{2, 1, 255, 255, 255, 0}, 2000, ErrDamaged},
 		"planes, zstd":         {Planes, []byte{2, 3, 2, 0, 0, 1, 2}, 2000, ErrDamaged},
-		"planes, FSE":          {Planes, []byte{2, 4, 2, 0, 0, 1, 2}, 2000, ErrDamaged},
+		"planes, mode 5":       {Planes, []byte{2, 5, 1, 0, 0, 1, 2, 0}, 2, ErrDamaged},
+		"sparse, no value":     {Planes, []byte{2, 4, 0, 0, 0, 2, 0}, 20, ErrDamaged},
+		"sparse, half a pair":  {Planes, []byte{2, 4, 2, 0, 0, 7, 1, 2, 0}, 20, ErrDamaged},
+		"sparse, past the end": {Planes, []byte{2, 4, 5, 0, 0, 7, 8, 1, 1, 1, 2, 0}, 20, ErrDamaged},
 		"stride":               {Stride, nil, 0, ErrUnsupported},
 		"delta":                {Delta, nil, 0, ErrUnsupported},
 		"subtract":             {Subtract, nil, 0, ErrDamaged},
@@ -443,6 +483,10 @@ func TestDecoderRefuses(t *testing.T) {
 		if got, err := d.Block([]byte("dst"), v.c, v.stored, v.n); !errors.Is(err, v.want) || string(got) != "dst" {
 			t.Errorf("%s: %d bytes, %v", name, len(got), err)
 		}
+	}
+	sparse := []byte{2, 4, 5, 0, 0, 7, 8, 1, 0, 2, 2, 0}
+	if got, err := d.Block(nil, Planes, sparse, 20); err != nil || !bytes.Equal(got, []byte{7, 0, 7, 0, 7, 0, 7, 0, 7, 0, 7, 0, 7, 0, 7, 0, 1, 0, 2, 0}) {
+		t.Errorf("a sparse run: %v, %v", got, err)
 	}
 	if got, err := d.Block(nil, Planes, []byte{2, 0, 7, 0, 8}, 2); err != nil || !bytes.Equal(got, []byte{7, 8}) {
 		t.Errorf("a whole planes block: %v, %v", got, err)
@@ -457,6 +501,7 @@ func FuzzDecoderBlock(f *testing.F) {
 	f.Add(uint8(Raw), []byte("abc"), 3)
 	f.Add(uint8(Planes), e.appendPlanes(nil, weights(3001, 2), 2, 10), 3001)
 	f.Add(uint8(Planes), e.appendPlanes(nil, weights(3003, 4), 4, 17), 3003)
+	f.Add(uint8(Planes), e.appendPlanes(nil, rare(3002, 97, 7), 2, 11), 3002)
 	f.Fuzz(func(t *testing.T, c uint8, stored []byte, n int) {
 		got, err := d.Block(nil, Codec(c), stored, n)
 		if err == nil && len(got) != n {
@@ -500,12 +545,12 @@ func BenchmarkPlanes(b *testing.B) {
 	for _, w := range []int{2, 4} {
 		raw := weights(256<<10, w)
 		e, d := NewEncoder(), NewDecoder()
-		stored := e.appendPlanes(nil, raw, w, runLogPlanes)
+		stored := e.appendPlanes(nil, raw, w, runLog)
 		name := []string{2: "2", 4: "4"}[w]
 		b.Run("encode/"+name, func(b *testing.B) {
 			b.SetBytes(int64(len(raw)))
 			for b.Loop() {
-				e.typed = e.appendPlanes(e.typed[:0], raw, w, runLogPlanes)
+				e.typed = e.appendPlanes(e.typed[:0], raw, w, runLog)
 			}
 			b.ReportMetric(float64(len(stored))/float64(len(raw)), "ratio")
 		})

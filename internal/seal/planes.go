@@ -1,10 +1,11 @@
 package seal
 
 import (
+	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"slices"
 
-	"github.com/klauspost/compress/fse"
 	"github.com/klauspost/compress/huff0"
 )
 
@@ -14,21 +15,20 @@ const (
 	runHuff   = 1
 	runSingle = 2
 	runZstd   = 3
-	runFSE    = 4
+	runSparse = 4
 
 	runLogMin, runLogMax = 10, 17
 
 	runHuffMin = 64       // shorter runs are stored
 	runZstdMin = 32 << 10 // shorter runs hold too few repeats
 	runProbe   = 2 << 10
+
+	// Shorter codes are read faster, yet rare values then take too much of them.
+	runTableLog = 11
 )
 
-// The lengths of runs. Values in the order of the file have one distribution from end to end; those in the
-// order of a base have another every few thousand elements.
-const (
-	runLogPlanes   = 17
-	runLogSubtract = 13
-)
+// runLog is how long runs are written: longer ones share a table, and values have one distribution from end to end.
+const runLog = runLogMax
 
 // appendPlanes appends raw as w byte planes in runs of 1<<log bytes.
 func (e *Encoder) appendPlanes(dst, raw []byte, w int, log uint8) []byte {
@@ -51,66 +51,72 @@ func (e *Encoder) appendPlanes(dst, raw []byte, w int, log uint8) []byte {
 // gather fills planes, w of n bytes each, with raw's: plane i has the bytes i, i+w, i+2w …; w is 2 or 4.
 func gather(planes, raw []byte, w, n int) {
 	a, b := planes[:n], planes[n:2*n]
-	raw = raw[:n*w]
+	i := 0
 	if w == 2 {
-		for len(raw) >= 16 && len(a) >= 8 && len(b) >= 8 {
-			x, y := binary.LittleEndian.Uint64(raw), binary.LittleEndian.Uint64(raw[8:])
-			binary.LittleEndian.PutUint64(a, uint64(squeeze(x))|uint64(squeeze(y))<<32)
-			binary.LittleEndian.PutUint64(b, uint64(squeeze(x>>8))|uint64(squeeze(y>>8))<<32)
-			a, b, raw = a[8:], b[8:], raw[16:]
+		for ; i+8 <= n; i += 8 {
+			in := (*[16]byte)(raw[2*i:])
+			x, y := split(binary.LittleEndian.Uint64(in[:])), split(binary.LittleEndian.Uint64(in[8:]))
+			binary.LittleEndian.PutUint64(a[i:], x&low32|y<<32)
+			binary.LittleEndian.PutUint64(b[i:], x>>32|y&^low32)
 		}
-		for j := range a {
-			a[j], b[j] = raw[2*j], raw[2*j+1]
+		for ; i < n; i++ {
+			a[i], b[i] = raw[2*i], raw[2*i+1]
 		}
 		return
 	}
 	c, d := planes[2*n:3*n], planes[3*n:4*n]
-	for len(raw) >= 16 && len(a) >= 4 && len(b) >= 4 && len(c) >= 4 && len(d) >= 4 {
-		x, y := binary.LittleEndian.Uint64(raw), binary.LittleEndian.Uint64(raw[8:])
-		lo := squeeze16(x) | squeeze16(y)<<32
-		hi := squeeze16(x>>16) | squeeze16(y>>16)<<32
-		binary.LittleEndian.PutUint32(a, squeeze(lo))
-		binary.LittleEndian.PutUint32(b, squeeze(lo>>8))
-		binary.LittleEndian.PutUint32(c, squeeze(hi))
-		binary.LittleEndian.PutUint32(d, squeeze(hi>>8))
-		a, b, c, d, raw = a[4:], b[4:], c[4:], d[4:], raw[16:]
+	for ; i+8 <= n; i += 8 {
+		in := (*[32]byte)(raw[4*i:])
+		x, y := split(binary.LittleEndian.Uint64(in[:])), split(binary.LittleEndian.Uint64(in[8:]))
+		u, v := split(binary.LittleEndian.Uint64(in[16:])), split(binary.LittleEndian.Uint64(in[24:]))
+		even, odd := split(x&low32|y<<32), split(x>>32|y&^low32) // planes 0 and 2, 1 and 3
+		even2, odd2 := split(u&low32|v<<32), split(u>>32|v&^low32)
+		binary.LittleEndian.PutUint64(a[i:], even&low32|even2<<32)
+		binary.LittleEndian.PutUint64(b[i:], odd&low32|odd2<<32)
+		binary.LittleEndian.PutUint64(c[i:], even>>32|even2&^low32)
+		binary.LittleEndian.PutUint64(d[i:], odd>>32|odd2&^low32)
 	}
-	for j := range a {
-		a[j], b[j], c[j], d[j] = raw[4*j], raw[4*j+1], raw[4*j+2], raw[4*j+3]
+	for ; i < n; i++ {
+		a[i], b[i], c[i], d[i] = raw[4*i], raw[4*i+1], raw[4*i+2], raw[4*i+3]
 	}
 }
 
-// squeeze joins the even bytes of x.
-func squeeze(x uint64) uint32 {
-	x &= 0x00ff00ff00ff00ff
-	x = (x | x>>8) & 0x0000ffff0000ffff
-	return uint32(x | x>>16)
+const low32 = 1<<32 - 1
+
+// split moves the even bytes of x to its lower half and the odd ones to its upper half, in order.
+func split(x uint64) uint64 {
+	t := (x ^ x>>8) & 0x0000ff000000ff00
+	x ^= t ^ t<<8
+	t = (x ^ x>>16) & 0x00000000ffff0000
+	return x ^ t ^ t<<16
 }
 
-// squeeze16 joins the even pairs of bytes of x.
-func squeeze16(x uint64) uint64 {
-	x &= 0x0000ffff0000ffff
-	return uint64(uint32(x | x>>16))
+// zip is the inverse of split.
+func zip(x uint64) uint64 {
+	t := (x ^ x>>16) & 0x00000000ffff0000
+	x ^= t ^ t<<16
+	t = (x ^ x>>8) & 0x0000ff000000ff00
+	return x ^ t ^ t<<8
 }
 
-// appendRun appends run by the smallest of its modes. Which are tried follows from how often its commonest
-// byte is there, and from a sample.
+// appendRun appends run by the smallest of its modes. Which are tried follows from a sample.
 func (e *Encoder) appendRun(dst, run []byte) []byte {
-	most, top := count(e.fse.Histogram(), run)
 	mode, best := byte(runRaw), run
-	switch {
-	case len(run) < runHuffMin:
+	if len(run) < runHuffMin {
 		return append(append(dst, runRaw), run...)
-	case most == len(run):
+	}
+	if bytes.Equal(run[1:], run[:len(run)-1]) {
 		return append(dst, runSingle, run[0])
-	case most*2 > len(run):
-		// Huffman gives no value less than a bit: where one value dominates, that is too much.
-		e.fse.HistogramFinished(top, most)
-		if out, err := fse.Compress(run, &e.fse); err == nil && len(out)+3 < len(run) {
-			mode, best = runFSE, out
+	}
+	value, most, of := sampled(run)
+	if most*8 > of*7 { // Huffman gives no value less than a bit: where one value dominates, that is too much
+		if out, ok := appendSparse(e.frame[:0], run, value, len(run)/8); ok {
+			e.frame = out
+			return append(append(dst, runSparse, byte(len(out)), byte(len(out)>>8), byte(len(out)>>16)), out...)
 		}
-	case most > len(run)/128:
-		e.huff.Reuse = huff0.ReusePolicyNone
+	}
+	if most*100 > of {
+		e.huff.Reuse, e.huff.TableLog = huff0.ReusePolicyNone, runTableLog
 		if out, _, err := huff0.Compress4X(run, &e.huff); err == nil && len(out)+3 < len(run) {
 			mode, best = runHuff, out
 		}
@@ -127,32 +133,89 @@ func (e *Encoder) appendRun(dst, run []byte) []byte {
 	return append(dst, best...)
 }
 
-// count sets hist to how often each byte is in run and returns the greatest of that, and the greatest byte.
-// hist has 256 entries.
-func count(hist []uint32, run []byte) (most int, top uint8) {
-	var h [4][256]uint32 // several, so that equal neighbours do not wait for each other
-	for len(run) >= 8 {
-		x := binary.LittleEndian.Uint64(run)
-		h[0][uint8(x)]++
-		h[1][uint8(x>>8)]++
-		h[2][uint8(x>>16)]++
-		h[3][uint8(x>>24)]++
-		h[0][uint8(x>>32)]++
-		h[1][uint8(x>>40)]++
-		h[2][uint8(x>>48)]++
-		h[3][uint8(x>>56)]++
-		run = run[8:]
+// sampled returns the commonest byte of a sample of run, how often it is there, and the sample's length.
+func sampled(run []byte) (value byte, most, of int) {
+	const pieces, piece = 16, 256
+	if len(run) > 2*pieces*piece {
+		var sample [pieces * piece]byte
+		for i := range pieces {
+			copy(sample[i*piece:], run[(len(run)-piece)/(pieces-1)*i:][:piece])
+		}
+		run = sample[:]
 	}
-	for _, b := range run {
-		h[0][b]++
+	of = len(run)
+	var h [2][256]uint32 // several, so that equal neighbours do not wait for each other
+	for ; len(run) >= 2; run = run[2:] {
+		h[0][run[0]]++
+		h[1][run[1]]++
 	}
-	for i := range hist[:256] {
-		n := h[0][i] + h[1][i] + h[2][i] + h[3][i]
-		if hist[i] = n; n > 0 {
-			most, top = max(most, int(n)), uint8(i)
+	for i, n := range &h[0] {
+		if n := int(n + h[1][i]); n > most {
+			value, most = byte(i), n
 		}
 	}
-	return most, top
+	return value, most, of
+}
+
+// appendSparse appends value and, for each other byte of run, how many of value are before it, and the byte.
+// It gives up at limit bytes.
+func appendSparse(dst, run []byte, value byte, limit int) ([]byte, bool) {
+	start, last := len(dst), 0 // last: the byte after the last pair's
+	dst = append(dst, value)
+	words := uint64(value) * 0x0101010101010101
+	for at := 0; at < len(run); at += 8 {
+		var x uint64
+		if at+8 <= len(run) {
+			x = binary.LittleEndian.Uint64(run[at:]) ^ words
+		} else {
+			for i, b := range run[at:] {
+				x |= uint64(b^value) << (8 * i)
+			}
+		}
+		for ; x != 0; x &^= 0xff << (bits.TrailingZeros64(x) &^ 7) {
+			other := at + bits.TrailingZeros64(x)/8
+			for ; other-last > 255; last += 256 {
+				dst = append(dst, 255, value)
+			}
+			dst = append(dst, byte(other-last), run[other])
+			last = other + 1
+		}
+		if len(dst)-start >= limit {
+			return dst, false
+		}
+	}
+	return dst, true
+}
+
+// readSparse is the inverse of appendSparse for a run whose length is known.
+func readSparse(run, in []byte) bool {
+	if len(in)%2 == 0 {
+		return false
+	}
+	fill(run, in[0])
+	at := 0
+	for in = in[1:]; len(in) >= 2; in = in[2:] {
+		if at += int(in[0]); at >= len(run) {
+			return false
+		}
+		run[at] = in[1]
+		at++
+	}
+	return true
+}
+
+// fill sets all of run to value.
+func fill(run []byte, value byte) {
+	if value == 0 {
+		clear(run)
+		return
+	}
+	if len(run) > 0 {
+		run[0] = value
+	}
+	for n := 1; n < len(run); n *= 2 {
+		copy(run[n:], run[:n])
+	}
 }
 
 // repeats reports whether a piece of run makes it likely that zstd needs less than nine tenths of size bytes
@@ -211,11 +274,9 @@ func (d *Decoder) readRun(run, in []byte) ([]byte, error) {
 		copy(run, in)
 		return in[len(run):], nil
 	case mode == runSingle && len(in) >= 1:
-		for j := range run {
-			run[j] = in[0]
-		}
+		fill(run, in[0])
 		return in[1:], nil
-	case (mode == runHuff || mode == runZstd || mode == runFSE) && len(in) >= 3:
+	case (mode == runHuff || mode == runZstd || mode == runSparse) && len(in) >= 3:
 		size := int(in[0]) | int(in[1])<<8 | int(in[2])<<16
 		if size > len(in)-3 || !d.fillRun(run, mode, in[3:3+size]) {
 			return nil, ErrDamaged
@@ -228,13 +289,11 @@ func (d *Decoder) readRun(run, in []byte) ([]byte, error) {
 // fillRun fills run with what in holds by a mode that compresses; false if that is not of run's length.
 func (d *Decoder) fillRun(run []byte, mode byte, in []byte) bool {
 	switch mode {
+	case runSparse:
+		return readSparse(run, in)
 	case runZstd:
 		got, err := unzstd(d.zstd, run[:0:len(run)], in, len(run))
 		return err == nil && len(got) == len(run)
-	case runFSE:
-		d.fse.DecompressLimit = len(run) + 512 // it looks at the limit now and then only
-		got, err := fse.Decompress(in, d.fse)
-		return err == nil && copy(run, got) == len(run) && len(got) == len(run)
 	}
 	s, streams, err := huff0.ReadTable(in, d.huff)
 	if err != nil {
@@ -249,36 +308,32 @@ func (d *Decoder) fillRun(run []byte, mode byte, in []byte) bool {
 // scatter is the inverse of gather for all w planes of n bytes.
 func scatter(raw, planes []byte, w, n int) {
 	a, b := planes[:n], planes[n:2*n]
+	i := 0
 	if w == 2 {
-		for len(a) >= 8 && len(b) >= 8 && len(raw) >= 16 {
-			x, y := binary.LittleEndian.Uint64(a), binary.LittleEndian.Uint64(b)
-			binary.LittleEndian.PutUint64(raw, spread(uint32(x))|spread(uint32(y))<<8)
-			binary.LittleEndian.PutUint64(raw[8:], spread(uint32(x>>32))|spread(uint32(y>>32))<<8)
-			a, b, raw = a[8:], b[8:], raw[16:]
+		for ; i+8 <= n; i += 8 {
+			out := (*[16]byte)(raw[2*i:])
+			x, y := binary.LittleEndian.Uint64(a[i:]), binary.LittleEndian.Uint64(b[i:])
+			binary.LittleEndian.PutUint64(out[:], zip(x&low32|y<<32))
+			binary.LittleEndian.PutUint64(out[8:], zip(x>>32|y&^low32))
 		}
-		for j := range a {
-			binary.LittleEndian.PutUint16(raw[2*j:], uint16(a[j])|uint16(b[j])<<8)
+		for ; i < n; i++ {
+			raw[2*i], raw[2*i+1] = a[i], b[i]
 		}
 		return
 	}
 	c, d := planes[2*n:3*n], planes[3*n:4*n]
-	for len(a) >= 4 && len(b) >= 4 && len(c) >= 4 && len(d) >= 4 && len(raw) >= 16 {
-		lo := spread(binary.LittleEndian.Uint32(a)) | spread(binary.LittleEndian.Uint32(b))<<8
-		hi := spread(binary.LittleEndian.Uint32(c)) | spread(binary.LittleEndian.Uint32(d))<<8
-		binary.LittleEndian.PutUint64(raw, spread16(uint32(lo))|spread16(uint32(hi))<<16)
-		binary.LittleEndian.PutUint64(raw[8:], spread16(uint32(lo>>32))|spread16(uint32(hi>>32))<<16)
-		a, b, c, d, raw = a[4:], b[4:], c[4:], d[4:], raw[16:]
+	for ; i+8 <= n; i += 8 {
+		out := (*[32]byte)(raw[4*i:])
+		x, y := binary.LittleEndian.Uint64(a[i:]), binary.LittleEndian.Uint64(b[i:])
+		u, v := binary.LittleEndian.Uint64(c[i:]), binary.LittleEndian.Uint64(d[i:])
+		even, odd := zip(x&low32|u<<32), zip(y&low32|v<<32)
+		binary.LittleEndian.PutUint64(out[:], zip(even&low32|odd<<32))
+		binary.LittleEndian.PutUint64(out[8:], zip(even>>32|odd&^low32))
+		even, odd = zip(x>>32|u&^low32), zip(y>>32|v&^low32)
+		binary.LittleEndian.PutUint64(out[16:], zip(even&low32|odd<<32))
+		binary.LittleEndian.PutUint64(out[24:], zip(even>>32|odd&^low32))
 	}
-	for j := range a {
-		binary.LittleEndian.PutUint32(raw[4*j:], uint32(a[j])|uint32(b[j])<<8|uint32(c[j])<<16|uint32(d[j])<<24)
+	for ; i < n; i++ {
+		raw[4*i], raw[4*i+1], raw[4*i+2], raw[4*i+3] = a[i], b[i], c[i], d[i]
 	}
 }
-
-// spread puts a zero byte after each byte of x.
-func spread(x uint32) uint64 {
-	y := (uint64(x) | uint64(x)<<16) & 0x0000ffff0000ffff
-	return (y | y<<8) & 0x00ff00ff00ff00ff
-}
-
-// spread16 puts two zero bytes after each two bytes of x.
-func spread16(x uint32) uint64 { return (uint64(x) | uint64(x)<<16) & 0x0000ffff0000ffff }

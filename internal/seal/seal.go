@@ -87,9 +87,8 @@
 //	            1 huff0: u24 length ‖ Huffman table ‖ jump table and four streams, as in a zstd literals section
 //	            2 one value: that byte
 //	            3 zstd: u24 length ‖ one zstd frame, as codec 1
-//	            4 FSE: u24 length ‖ distribution as RFC 8878 4.1.1 ‖ bit stream, read from its end, with two
-//	            states in turn: they are read first, state 1 before state 2, and give the bytes at even and
-//	            odd places; the last two bytes are the symbols of the states that are left
+//	            4 sparse: u24 length ‖ u8 value ‖ pairs of u8 gap ‖ u8 byte: gap times value, then byte, which
+//	            may be value as well; the rest of the run is value
 //	3 stride    reserved
 //	4 delta     reserved
 //	5 subtract  the bytes of codec 2; what they hold are differences, and their entries carry bases
@@ -98,13 +97,10 @@
 //
 // One chunk as the difference of its elements from those of one base of equal length ([Difference], [Sum]):
 //
-//	u8 m ‖ 3 zero bytes ‖ chunk length bytes, elements of w bytes
+//	u8 w ‖ 3 zero bytes ‖ chunk length bytes, elements of w bytes in the order of the chunk's
 //
-// w = m mod 16 is 2 or 4 and divides the length. An element is the zig-zag of plain − base, in integers of 8w
-// bits that wrap around. If m is w the elements stand in the order of the chunk's. If m is 16 + w they are
-// sorted by the 8 bits below the sign of the base's element, (base >> (8w−9)) mod 256, and equal ones stand
-// in the order of the chunk's: how large a step is in the last place depends on the exponent, so that
-// neighbours are then alike. Other m are damage.
+// w is 2 or 4 and divides the length. An element is the zig-zag of plain − base, in integers of 8w bits that
+// wrap around.
 //
 // # Window delta
 //

@@ -1,21 +1,14 @@
 package seal
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
-	"math"
+	"math/bits"
 	"slices"
 )
 
-const (
-	// DifferenceHead is how many bytes a difference is longer than its chunk.
-	DifferenceHead = 4
-
-	differenceOrdered = 0x10
-
-	equalPiece = 512 // bytes
-)
+// DifferenceHead is how many bytes a difference is longer than its chunk.
+const DifferenceHead = 4
 
 // Difference appends to dst how plain differs, element by element of width bytes, from base: Sum makes plain
 // of that and base. It is len(plain) + DifferenceHead bytes, nothing is gained yet: that is for codec Subtract.
@@ -25,143 +18,89 @@ func Difference(dst, plain, base []byte, width int) ([]byte, error) {
 	if width != 2 && width != 4 || len(plain) != len(base) || len(plain)%width != 0 || len(plain) > MaxBlock {
 		return dst, fmt.Errorf("subtract %d from %d bytes by %d: %w", len(base), len(plain), width, ErrUnsupported)
 	}
-	mode := byte(width)
-	// Where much is as it was, and stands together, its order is worth more than that of the base.
-	if equalPieces(plain, base)*8 < len(plain)/equalPiece {
-		mode |= differenceOrdered
-	}
-	dst = append(dst, mode, 0, 0, 0)
+	dst = append(dst, byte(width), 0, 0, 0)
 	start := len(dst)
 	dst = slices.Grow(dst, len(plain))[:start+len(plain)]
-	out := dst[start:]
-	switch mode {
-	case 2:
-		for i := 0; i+2 <= len(out); i += 2 {
-			binary.LittleEndian.PutUint16(out[i:], zig16(binary.LittleEndian.Uint16(plain[i:])-binary.LittleEndian.Uint16(base[i:])))
-		}
-	case 4:
-		for i := 0; i+4 <= len(out); i += 4 {
-			binary.LittleEndian.PutUint32(out[i:], zig32(binary.LittleEndian.Uint32(plain[i:])-binary.LittleEndian.Uint32(base[i:])))
-		}
-	case 2 | differenceOrdered:
-		next := starts16(base)
-		for i := 0; i+2 <= len(out) && i+2 <= len(base) && i+2 <= len(plain); i += 2 {
-			b := binary.LittleEndian.Uint16(base[i:])
-			at := &next[uint8(b>>7)]
-			binary.LittleEndian.PutUint16(out[*at:], zig16(binary.LittleEndian.Uint16(plain[i:])-b))
-			*at += 2
-		}
-	case 4 | differenceOrdered:
-		next := starts32(base)
-		for i := 0; i+4 <= len(out) && i+4 <= len(base) && i+4 <= len(plain); i += 4 {
-			b := binary.LittleEndian.Uint32(base[i:])
-			at := &next[uint8(b>>23)]
-			binary.LittleEndian.PutUint32(out[*at:], zig32(binary.LittleEndian.Uint32(plain[i:])-b))
-			*at += 4
-		}
-	}
+	lanesOf(width).subtract(dst[start:], plain, base)
 	return dst, nil
 }
 
 // Sum appends to dst the plain bytes of a difference from base. It is ErrDamaged if diff is not one from a
 // base of that length.
 func Sum(dst, diff, base []byte) ([]byte, error) {
-	if len(diff) < DifferenceHead || len(diff)-DifferenceHead != len(base) || len(base) > MaxBlock || diff[1]|diff[2]|diff[3] != 0 {
+	if len(diff) < DifferenceHead || len(diff)-DifferenceHead != len(base) || len(base) > MaxBlock {
 		return dst, fmt.Errorf("add a difference of %d bytes to %d: %w", len(diff), len(base), ErrDamaged)
 	}
-	mode, in := diff[0], diff[DifferenceHead:]
-	width := int(mode &^ differenceOrdered)
-	if width != 2 && width != 4 || len(base)%width != 0 {
-		return dst, fmt.Errorf("add a difference of mode %#x to %d bytes: %w", mode, len(base), ErrDamaged)
+	width := int(diff[0])
+	if width != 2 && width != 4 || diff[1]|diff[2]|diff[3] != 0 || len(base)%width != 0 {
+		return dst, fmt.Errorf("add a difference of width %d to %d bytes: %w", width, len(base), ErrDamaged)
 	}
 	start := len(dst)
 	dst = slices.Grow(dst, len(base))[:start+len(base)]
-	out := dst[start:]
-	switch mode {
-	case 2:
-		for i := 0; i+2 <= len(out); i += 2 {
-			binary.LittleEndian.PutUint16(out[i:], binary.LittleEndian.Uint16(base[i:])+zag16(binary.LittleEndian.Uint16(in[i:])))
-		}
-	case 4:
-		for i := 0; i+4 <= len(out); i += 4 {
-			binary.LittleEndian.PutUint32(out[i:], binary.LittleEndian.Uint32(base[i:])+zag32(binary.LittleEndian.Uint32(in[i:])))
-		}
-	case 2 | differenceOrdered:
-		next := starts16(base)
-		for i := 0; i+2 <= len(out) && i+2 <= len(base); i += 2 {
-			b := binary.LittleEndian.Uint16(base[i:])
-			at := &next[uint8(b>>7)]
-			binary.LittleEndian.PutUint16(out[i:], b+zag16(binary.LittleEndian.Uint16(in[*at:])))
-			*at += 2
-		}
-	case 4 | differenceOrdered:
-		next := starts32(base)
-		for i := 0; i+4 <= len(out) && i+4 <= len(base); i += 4 {
-			b := binary.LittleEndian.Uint32(base[i:])
-			at := &next[uint8(b>>23)]
-			binary.LittleEndian.PutUint32(out[i:], b+zag32(binary.LittleEndian.Uint32(in[*at:])))
-			*at += 4
-		}
-	}
+	lanesOf(width).add(dst[start:], diff[DifferenceHead:], base)
 	return dst, nil
 }
 
-func zig16(x uint16) uint16 { return x<<1 ^ uint16(int16(x)>>15) }
-func zag16(x uint16) uint16 { return x>>1 ^ -(x & 1) }
-func zig32(x uint32) uint32 { return x<<1 ^ uint32(int32(x)>>31) }
-func zag32(x uint32) uint32 { return x>>1 ^ -(x & 1) }
+// lanes reckons with all the elements of a 64-bit word at once. Elements wrap around and never carry over.
+type lanes struct {
+	ones uint64 // the lowest bit of each element
+	all  uint64 // the bits of one element
+	sign uint8  // the number of an element's highest bit
+}
 
-// starts16 returns, for each value of the 8 bits below the sign, where the first element whose base has it
-// goes, in bytes.
-func starts16(base []byte) [256]uint32 {
-	var a, b [256]uint32 // two, so that equal neighbours do not wait for each other
+func lanesOf(width int) lanes {
+	if width == 2 {
+		return lanes{0x0001000100010001, 1<<16 - 1, 15}
+	}
+	return lanes{0x0000000100000001, 1<<32 - 1, 31}
+}
+
+// subtract fills out with the zig-zag of plain − base; all have one length.
+func (l lanes) subtract(out, plain, base []byte) {
 	i := 0
-	for ; i+4 <= len(base); i += 4 {
-		x := binary.LittleEndian.Uint32(base[i:])
-		a[uint8(x>>7)] += 2
-		b[uint8(x>>23)] += 2
+	for ; i+16 <= len(out); i += 16 {
+		o, p, b := (*[16]byte)(out[i:]), (*[16]byte)(plain[i:]), (*[16]byte)(base[i:])
+		binary.LittleEndian.PutUint64(o[:], l.difference(binary.LittleEndian.Uint64(p[:]), binary.LittleEndian.Uint64(b[:])))
+		binary.LittleEndian.PutUint64(o[8:], l.difference(binary.LittleEndian.Uint64(p[8:]), binary.LittleEndian.Uint64(b[8:])))
 	}
-	for ; i+2 <= len(base); i += 2 {
-		a[uint8(binary.LittleEndian.Uint16(base[i:])>>7)] += 2
+	for ; i < len(out); i += 8 {
+		var o, p, b [8]byte
+		copy(p[:], plain[i:])
+		copy(b[:], base[i:])
+		binary.LittleEndian.PutUint64(o[:], l.difference(binary.LittleEndian.Uint64(p[:]), binary.LittleEndian.Uint64(b[:])))
+		copy(out[i:], o[:])
 	}
-	return sums(&a, &b)
 }
 
-// starts32 is starts16 for elements of 4 bytes.
-func starts32(base []byte) [256]uint32 {
-	var a, b [256]uint32
+// add fills out with base and the steps that in has as zig-zag; all have one length.
+func (l lanes) add(out, in, base []byte) {
 	i := 0
-	for ; i+8 <= len(base); i += 8 {
-		x := binary.LittleEndian.Uint64(base[i:])
-		a[uint8(x>>23)] += 4
-		b[uint8(x>>55)] += 4
+	for ; i+16 <= len(out); i += 16 {
+		o, d, b := (*[16]byte)(out[i:]), (*[16]byte)(in[i:]), (*[16]byte)(base[i:])
+		binary.LittleEndian.PutUint64(o[:], l.sum(binary.LittleEndian.Uint64(d[:]), binary.LittleEndian.Uint64(b[:])))
+		binary.LittleEndian.PutUint64(o[8:], l.sum(binary.LittleEndian.Uint64(d[8:]), binary.LittleEndian.Uint64(b[8:])))
 	}
-	for ; i+4 <= len(base); i += 4 {
-		a[uint8(binary.LittleEndian.Uint32(base[i:])>>23)] += 4
+	for ; i < len(out); i += 8 {
+		var o, d, b [8]byte
+		copy(d[:], in[i:])
+		copy(b[:], base[i:])
+		binary.LittleEndian.PutUint64(o[:], l.sum(binary.LittleEndian.Uint64(d[:]), binary.LittleEndian.Uint64(b[:])))
+		copy(out[i:], o[:])
 	}
-	return sums(&a, &b)
 }
 
-// sums returns the sum of all a and b before each.
-func sums(a, b *[256]uint32) (out [256]uint32) {
-	at := uint32(0)
-	for k := range out {
-		out[k] = at
-		at += a[k] + b[k]
-	}
-	return out
+// difference returns the zig-zag of x − y.
+func (l lanes) difference(x, y uint64) uint64 {
+	high := l.ones << l.sign
+	d := ((x | high) - (y &^ high)) ^ ((x ^ ^y) & high)
+	return (d&^high)<<1 ^ (d>>l.sign&l.ones)*l.all
 }
 
-// equalPieces counts the pieces of equalPiece bytes that are equal in both, which are of one length.
-func equalPieces(a, b []byte) int {
-	n := 0
-	for len(a) >= equalPiece {
-		if bytes.Equal(a[:equalPiece], b[:equalPiece]) {
-			n++
-		}
-		a, b = a[equalPiece:], b[equalPiece:]
-	}
-	return n
+// sum returns y plus the step whose zig-zag is z.
+func (l lanes) sum(z, y uint64) uint64 {
+	high := l.ones << l.sign
+	x := (z >> 1 &^ high) ^ (z&l.ones)*l.all
+	return ((x &^ high) + (y &^ high)) ^ ((x ^ y) & high)
 }
 
 const (
@@ -177,44 +116,52 @@ func DifferencePays(plain, base []byte, width int) bool {
 		return false
 	}
 	var whole, diff [4][256]uint32
+	var steps [paysPiece]byte
+	size := min(paysPiece, len(plain)/paysPieces) / width * width
 	for i := range paysPieces {
-		size := min(paysPiece, len(plain)/paysPieces)
 		at := (len(plain) - size) / (paysPieces - 1) * i / width * width
-		a, b := plain[at:at+size], base[at:at+size]
-		for j := 0; j+width <= size; j += width {
-			var x, y, z uint32
-			if width == 2 {
-				x, y = uint32(binary.LittleEndian.Uint16(a[j:])), uint32(binary.LittleEndian.Uint16(b[j:]))
-				z = uint32(zig16(uint16(x - y)))
-			} else {
-				x, y = binary.LittleEndian.Uint32(a[j:]), binary.LittleEndian.Uint32(b[j:])
-				z = zig32(x - y)
-			}
-			for p := range width {
-				whole[p][uint8(x>>(8*p))]++
-				diff[p][uint8(z>>(8*p))]++
-			}
-		}
+		lanesOf(width).subtract(steps[:size], plain[at:at+size], base[at:at+size])
+		countPlanes(&whole, plain[at:at+size])
+		countPlanes(&diff, steps[:size])
 	}
-	was, is := 0.0, 0.0
-	for p := range width {
-		was += entropy(&whole[p])
-		is += entropy(&diff[p])
+	was, is := uint64(0), uint64(0)
+	for p := range 4 {
+		was += bitsOf(&whole[p])
+		is += bitsOf(&diff[p])
 	}
-	return is < was*0.85
+	return is*100 < was*85
 }
 
-// entropy returns the order-0 entropy of what was counted, in bits altogether.
-func entropy(hist *[256]uint32) float64 {
-	total, sum := 0.0, 0.0
+// countPlanes counts the bytes at every fourth place of b, from each of the first four.
+func countPlanes(hist *[4][256]uint32, b []byte) {
+	for ; len(b) >= 4; b = b[4:] {
+		hist[0][b[0]]++
+		hist[1][b[1]]++
+		hist[2][b[2]]++
+		hist[3][b[3]]++
+	}
+}
+
+// bitsOf returns how many bits, in 1/256, an ideal code takes for what was counted: order-0 entropy, to a few
+// per cent. It is good for counts up to 1<<16 in all.
+func bitsOf(hist *[256]uint32) uint64 {
+	total, sum := uint64(0), uint64(0)
 	for _, n := range hist {
 		if n > 0 {
-			total += float64(n)
-			sum += float64(n) * math.Log2(float64(n))
+			total += uint64(n)
+			sum += uint64(n) * log2(uint64(n))
 		}
 	}
 	if total == 0 {
 		return 0
 	}
-	return total*math.Log2(total) - sum
+	return total*log2(total) - sum
+}
+
+// log2 returns the binary logarithm of n > 0 in 1/256, straight between the powers of two and lifted there by
+// what such a line is too low on the mean.
+func log2(n uint64) uint64 {
+	k := bits.Len64(n) - 1
+	rest := n<<8>>k - 256
+	return uint64(k)<<8 + rest + rest*(256-rest)*88>>16
 }
