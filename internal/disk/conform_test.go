@@ -19,7 +19,7 @@ func testDir(t *testing.T, newDir func(*testing.T) Dir) {
 		run  func(*testing.T, Dir)
 	}{
 		{"names", conformNames}, {"content", conformContent}, {"list", conformList}, {"links", conformLinks},
-		{"publish", conformPublish}, {"publish race", conformPublishRace}, {"rename", conformRename}, {"meta", conformMeta},
+		{"publish", conformPublish}, {"publish race", conformPublishRace}, {"rename", conformRename}, {"exchange", conformExchange}, {"meta", conformMeta},
 		{"xattrs", conformXattrs}, {"create whole", conformCreateWhole}, {"write whole", conformWriteWhole},
 		{"walk", conformWalk}, {"remove all", conformRemoveAll}, {"map", conformMap}, {"close", conformClose},
 	}
@@ -282,6 +282,29 @@ func conformPublish(t *testing.T, d Dir) {
 		t.Errorf("still under the old name: %v", err)
 	}
 	wantErr(t, d.Publish("none", sub, "x"), fs.ErrNotExist)
+}
+
+func conformExchange(t *testing.T, d Dir) {
+	sub := makeDir(t, d, "sub")
+	full := makeDir(t, sub, "full")
+	put(t, full, "in", "inside")
+	put(t, d, "file", "content")
+	err := Exchange(d, "file", sub, "full")
+	if errors.Is(err, errors.ErrUnsupported) {
+		wantContent(t, d, "file", "content")
+		t.Skip("this file system does not exchange names")
+	}
+	must(t, err)
+	wantContent(t, sub, "full", "content")
+	moved, err := d.OpenDir("file")
+	must(t, err)
+	wantContent(t, moved, "in", "inside")
+	must(t, moved.Close())
+	must(t, Exchange(sub, "full", d, "file"))
+	wantContent(t, d, "file", "content")
+	wantErr(t, Exchange(d, "file", sub, "none"), fs.ErrNotExist)
+	wantErr(t, Exchange(d, "none", sub, "full"), fs.ErrNotExist)
+	wantContent(t, full, "in", "inside")
 }
 
 func conformPublishRace(t *testing.T, d Dir) {

@@ -146,6 +146,10 @@ type (
 	Streamer interface {
 		CreateWhole(name string, mode uint32, content []byte) error // written and synced; the entry is not
 	}
+	// Exchanger swaps what two names mean in one step; errors.ErrUnsupported where the file system cannot.
+	Exchanger interface {
+		Exchange(name string, to Dir, newName string) error
+	}
 	// Space knows how much room is left, in bytes.
 	Space interface{ Free() (int64, error) }
 	// Kind names the file system ("ext4", "tmpfs", "nfs" …) where the system tells.

@@ -27,6 +27,7 @@ const (
 	OpLink
 	OpRename
 	OpPublish
+	OpExchange
 	OpRemove
 	OpSetMeta
 	OpSetXattr
@@ -55,7 +56,7 @@ const (
 func (k OpKind) String() string {
 	names := [...]string{
 		"list", "stat", "open", "opendir", "readlink", "xattrs", "create", "openwrite", "mkdir", "symlink", "link",
-		"rename", "publish", "remove", "setmeta", "setxattr", "removexattr", "sync", "closedir", "syncall",
+		"rename", "publish", "exchange", "remove", "setmeta", "setxattr", "removexattr", "sync", "closedir", "syncall",
 		"createwhole", "free", "filesystem",
 		"read", "write", "truncate", "filestat", "filesync", "close", "reserve", "extents", "clone",
 	}
@@ -68,7 +69,7 @@ func (k OpKind) String() string {
 // Writes reports whether operations of the kind change the file system or make it durable.
 func (k OpKind) Writes() bool {
 	switch k {
-	case OpCreate, OpOpenWrite, OpMkdir, OpSymlink, OpLink, OpRename, OpPublish, OpRemove, OpSetMeta, OpSetXattr,
+	case OpCreate, OpOpenWrite, OpMkdir, OpSymlink, OpLink, OpRename, OpPublish, OpExchange, OpRemove, OpSetMeta, OpSetXattr,
 		OpRemoveXattr, OpSync, OpSyncAll, OpCreateWhole, OpWrite, OpTruncate, OpFileSync, OpReserve, OpClone:
 		return true
 	}
@@ -80,7 +81,7 @@ type Op struct {
 	N    int64 // its number over the whole tree, from 1
 	Kind OpKind
 	Path string // slash-separated below the root, which is "."; the name given first of two
-	To   string // the second path of Link, Rename, Publish, Clone, where it is of the same tree
+	To   string // the second path of Link, Rename, Publish, Exchange, Clone, where it is of the same tree
 	Off  int64  // of Read and Write
 	Len  int64  // bytes of Read, Write, Reserve, CreateWhole; the size of Truncate
 }

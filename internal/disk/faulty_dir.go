@@ -125,6 +125,11 @@ func (d *faultyDir) Publish(name string, to Dir, newName string) error {
 	return d.two(OpPublish, name, to, newName, func(to Dir) error { return d.dir.Publish(name, to, newName) })
 }
 
+// Exchange implements [Exchanger] where the wrapped Dir does.
+func (d *faultyDir) Exchange(name string, to Dir, newName string) error {
+	return d.two(OpExchange, name, to, newName, func(to Dir) error { return Exchange(d.dir, name, to, newName) })
+}
+
 func (d *faultyDir) Remove(name string) error {
 	return d.do(OpRemove, name, func() error { return d.dir.Remove(name) })
 }

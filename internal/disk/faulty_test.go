@@ -33,6 +33,7 @@ func faultyCalls(d Dir, f File) map[OpKind]func() error {
 		OpLink:        func() error { return d.Link("f", d, "hard") },
 		OpRename:      func() error { return d.Rename("f", d, "g") },
 		OpPublish:     func() error { return d.Publish("f", d, "g") },
+		OpExchange:    func() error { return Exchange(d, "f", d, "d") },
 		OpRemove:      func() error { return d.Remove("f") },
 		OpSetMeta:     func() error { m := uint32(0o400); return d.SetMeta("f", Change{Mode: &m}) },
 		OpSetXattr:    func() error { return d.SetXattr("f", Xattr{"user.n", nil}) },

@@ -492,6 +492,7 @@ func TestCrashMovedDirectories(t *testing.T) {
 			"directory": func(t *rapid.T) { n := name.Draw(t, "name"); _ = dir().Rename(n, dir(), n) },
 			"replace":   func(t *rapid.T) { _ = dir().Rename(name.Draw(t, "name"), dir(), name.Draw(t, "new name")) },
 			"file":      func(t *rapid.T) { n := "f" + name.Draw(t, "name"); _ = dir().Rename(n, dir(), n) },
+			"exchange":  func(t *rapid.T) { _ = Exchange(dir(), name.Draw(t, "name"), dir(), name.Draw(t, "other")) },
 			"remove":    func(t *rapid.T) { _ = dir().Remove(name.Draw(t, "name")) },
 			"mkdir": func(t *rapid.T) {
 				n, d := name.Draw(t, "name"), dir()
@@ -512,4 +513,30 @@ func TestCrashMovedDirectories(t *testing.T) {
 			},
 		})
 	})
+}
+
+// TestCrashExchange: after an exchange power loss finds both names as they were or both as they are.
+func TestCrashExchange(t *testing.T) {
+	m := NewMemory(MemoryOptions{})
+	d, stage := memChild(t, m.Root(), "d"), memChild(t, m.Root(), "stage")
+	memPut(t, memChild(t, d, "name"), "inside", "folder", true)
+	memPut(t, stage, "new", "file", true)
+	memOK(t, m.Root().(Flusher).SyncAll())
+	before := m.Tree()
+	memOK(t, Exchange(stage, "new", d, "name"))
+	after, seen := m.Tree(), map[string]bool{}
+	for seed := range uint64(50) {
+		tree := m.Crash(KeepHalf(seed)).Tree()
+		if tree != before && tree != after {
+			t.Fatalf("neither before nor after:\n%s", tree)
+		}
+		seen[tree] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("%d outcomes of 50 power losses", len(seen))
+	}
+	memOK(t, d.Sync())
+	if tree := m.Crash(KeepNone).Tree(); tree != after {
+		t.Errorf("a sync of one side lost the exchange:\n%s", tree)
+	}
 }

@@ -350,6 +350,44 @@ func (d *memDir) publish(n *memNode, name string, t *memDir, newName string) err
 	return nil
 }
 
+// Exchange implements [Exchanger].
+func (d *memDir) Exchange(name string, to Dir, newName string) error {
+	defer d.lock()()
+	n, t, err := d.pair(name, to, newName)
+	if err == nil {
+		err = d.exchange(n, name, t, newName)
+	}
+	if err != nil {
+		return d.linkFail("exchange", name, to, newName, err)
+	}
+	return nil
+}
+
+func (d *memDir) exchange(n *memNode, name string, t *memDir, newName string) error {
+	m := d.memory
+	old := t.node.child(m.key(newName))
+	switch {
+	case m.options.NoNoReplace:
+		return errors.ErrUnsupported
+	case old == nil:
+		return fs.ErrNotExist
+	case t.node.within(n) || d.node.within(old):
+		return fs.ErrInvalid
+	case old == n:
+		return nil
+	}
+	m.apply(nil, false,
+		memPart{dir: d.node, key: m.key(name), link: memLink{name, old}},
+		memPart{dir: t.node, key: m.key(newName), link: memLink{newName, n}})
+	for _, moved := range []struct{ node, into *memNode }{{old, d.node}, {n, t.node}} {
+		if moved.node.kind == Directory {
+			moved.node.parent = moved.into
+		}
+		m.changed(moved.node)
+	}
+	return nil
+}
+
 func (d *memDir) SetMeta(name string, c Change) error {
 	defer d.lock()()
 	n, err := d.find("setmeta", name)

@@ -34,6 +34,10 @@ func renameExclusive(from int, name string, to int, newName string) error {
 	return unix.RenameatxNp(from, name, to, newName, unix.RENAME_EXCL)
 }
 
+func renameExchange(from int, name string, to int, newName string) error {
+	return unix.RenameatxNp(from, name, to, newName, unix.RENAME_SWAP)
+}
+
 // chmod never follows; of a link it would set the mode of the link, which is refused as elsewhere.
 func (d *osDir) chmod(name string, mode uint32) error {
 	if name == "." {

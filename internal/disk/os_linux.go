@@ -64,6 +64,10 @@ func renameExclusive(from int, name string, to int, newName string) error {
 	return unix.Renameat2(from, name, to, newName, unix.RENAME_NOREPLACE)
 }
 
+func renameExchange(from int, name string, to int, newName string) error {
+	return unix.Renameat2(from, name, to, newName, unix.RENAME_EXCHANGE)
+}
+
 // chmod uses the system call that does not follow (Linux 6.6), and before that pins the file and changes what is pinned.
 func (d *osDir) chmod(name string, mode uint32) error {
 	if name == "." {

@@ -3,6 +3,7 @@
 package disk
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"slices"
@@ -289,6 +290,17 @@ func (d *osDir) Publish(name string, to Dir, newName string) error {
 			return err
 		}
 		return linkThenUnlink(from, name, to, newName)
+	})
+}
+
+// Exchange implements [Exchanger].
+func (d *osDir) Exchange(name string, to Dir, newName string) error {
+	return d.between("exchange", name, to, newName, func(from, to int) error {
+		err := renameExchange(from, name, to, newName)
+		if err == unix.EINVAL || err == unix.ENOSYS || err == unix.ENOTSUP {
+			return errors.ErrUnsupported
+		}
+		return err
 	})
 }
 

@@ -84,6 +84,15 @@ func SyncAll(d Dir) error {
 	return &fs.PathError{Op: "sync file system of", Path: ".", Err: errors.ErrUnsupported}
 }
 
+// Exchange swaps what name in from and newName in to mean, in one step; both must be there. It is
+// errors.ErrUnsupported, and nothing has changed, where the file system cannot.
+func Exchange(from Dir, name string, to Dir, newName string) error {
+	if x, ok := from.(Exchanger); ok {
+		return x.Exchange(name, to, newName)
+	}
+	return &fs.PathError{Op: "exchange", Path: name, Err: errors.ErrUnsupported}
+}
+
 // Free returns how many bytes can still be written below d; errors.ErrUnsupported where unknown.
 func Free(d Dir) (int64, error) {
 	if s, ok := d.(Space); ok {

@@ -195,7 +195,7 @@ func TestSyncBeforePublish(t *testing.T) {
 			case o.Kind == disk.OpSyncAll:
 				synced = true
 				return fault
-			case o.Kind == disk.OpPublish || o.Kind == disk.OpRename:
+			case o.Kind == disk.OpPublish || o.Kind == disk.OpRename || o.Kind == disk.OpExchange:
 				published = true
 			}
 			return nil

@@ -78,7 +78,7 @@ func TestMountedBelow(t *testing.T) {
 	v := newVault(t)
 	for name, c := range faultCases(v) {
 		m, _, r, err := attempt(t, v, c.o, c.a, func(o disk.Op) error {
-			if (o.Kind == disk.OpPublish || o.Kind == disk.OpRename) && strings.HasPrefix(o.Path, beside) && strings.Contains(o.Path, "/") {
+			if (o.Kind == disk.OpPublish || o.Kind == disk.OpRename || o.Kind == disk.OpExchange) && strings.HasPrefix(o.Path, beside) && strings.Contains(o.Path, "/") {
 				return syscall.EXDEV
 			}
 			return nil
@@ -351,7 +351,7 @@ func TestCancelledLate(t *testing.T) {
 	lay(t, m.Root(), c.a)
 	o := c.o
 	o.Target = disk.NewFaulty(m.Root(), func(o disk.Op) error {
-		if o.Kind == disk.OpRename || o.Kind == disk.OpPublish {
+		if o.Kind == disk.OpRename || o.Kind == disk.OpPublish || o.Kind == disk.OpExchange {
 			cancel()
 		}
 		return nil

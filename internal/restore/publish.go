@@ -74,34 +74,70 @@ func (a *applying) publish(d disk.Dir, u *node) error {
 	if err := check(d, u.old, name); err != nil {
 		return err
 	}
-	switch {
-	case u.old.typ == disk.Directory:
-		if err := a.clearAway(d, u, name); err != nil {
-			return err
-		}
-		err := a.publishNew(from, u.name, d, name, u.typ)
-		if errors.Is(err, syscall.EXDEV) {
-			err = a.publishAcross(from, u, d, name)
-		}
-		return err
-	case u.typ == disk.Directory:
-		if err := d.Remove(name); err != nil {
-			return err
-		}
-		err := a.publishNew(from, u.name, d, name, u.typ)
-		if errors.Is(err, syscall.EXDEV) {
-			err = a.publishAcross(from, u, d, name)
-		}
-		if err == nil && a.late(u) {
-			err = a.setMeta(d, u, name, 0o700)
-		}
-		return err
+	if u.old.typ == disk.Directory || u.typ == disk.Directory {
+		return a.publishInstead(from, u, d, name)
 	}
 	err := from.Rename(u.name, d, name)
 	if errors.Is(err, syscall.EXDEV) {
 		err = a.publishAcross(from, u, d, name)
 	}
 	return err
+}
+
+// publishInstead puts u where a directory gives way to something else, or something else to a directory: no rename
+// replaces one by the other. Where the system exchanges two names, the name always means something; elsewhere there
+// is a moment when it means nothing, and the safety snapshot has what was there.
+func (a *applying) publishInstead(from disk.Dir, u *node, d disk.Dir, name string) error {
+	err := a.exchange(from, u, d, name)
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EXDEV) || errors.Is(err, fs.ErrPermission) {
+		if u.old.typ == disk.Directory {
+			err = a.clearAway(d, u, name)
+		} else {
+			err = d.Remove(name)
+		}
+		if err == nil {
+			err = a.publishNew(from, u.name, d, name, u.typ)
+		}
+		if errors.Is(err, syscall.EXDEV) {
+			err = a.publishAcross(from, u, d, name)
+		}
+	}
+	if err == nil && u.typ == disk.Directory && a.late(u) {
+		err = a.setMeta(d, u, name, 0o700)
+	}
+	return err
+}
+
+// exchange swaps u with what stands at its name, which goes with the staging folder. What somebody brought there
+// meanwhile swaps back.
+func (a *applying) exchange(from disk.Dir, u *node, d disk.Dir, name string) error {
+	if u.old.typ == disk.Directory {
+		if err := allKnown(d, name, u.path, u.cleared()); err != nil {
+			return err
+		}
+		a.live.forget() // some systems do not move what is open
+	}
+	if err := disk.Exchange(from, u.name, d, name); err != nil {
+		return err
+	}
+	err := check(from, u.old, u.name)
+	if err == nil && u.old.typ == disk.Directory {
+		err = allKnown(from, u.name, u.path, u.cleared())
+	}
+	if err != nil {
+		return errors.Join(err, disk.Exchange(from, u.name, d, name))
+	}
+	a.result.Removed += int64(len(u.clear))
+	return nil
+}
+
+// cleared returns what is known to be in the directory that u replaces, by path.
+func (u *node) cleared() map[string]*node {
+	known := make(map[string]*node, len(u.clear))
+	for _, n := range u.clear {
+		known[n.path] = n
+	}
+	return known
 }
 
 // publishNew moves a name to a free one. Where the file system cannot do that in one step, it looks first.
@@ -311,11 +347,7 @@ func nodeOf(d disk.Dir, name string) (*node, error) {
 
 // clearAway removes a directory of Live that gives way to something else. It begins only if everything in it is known.
 func (a *applying) clearAway(d disk.Dir, u *node, name string) error {
-	known := make(map[string]*node, len(u.clear))
-	for _, n := range u.clear {
-		known[n.path] = n
-	}
-	if err := allKnown(d, name, u.path, known); err != nil {
+	if err := allKnown(d, name, u.path, u.cleared()); err != nil {
 		return err
 	}
 	for _, n := range slices.Backward(u.clear) {
