@@ -364,18 +364,37 @@ func (s *Session) Commit(ctx context.Context, manifest []byte) error {
 	if err != nil {
 		return err
 	}
+	if err := s.fill(ctx, sealed); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// Finish fills the session's slot with the note that it ended without a snapshot: what it stored are other copies
+// of objects that snapshots need. Flush comes first. ErrFenced, as of Commit, if a collection that may have missed
+// them aborted the session.
+func (s *Session) Finish(ctx context.Context) error {
+	sealed, err := s.db.sealNote(s.ID, noteFinished)
+	if err != nil {
+		return err
+	}
+	if err := s.fill(ctx, sealed); err != nil {
+		return fmt.Errorf("finish: %w", err)
+	}
+	return nil
+}
+
+// fill puts the session's slot and returns when it has survived power loss.
+func (s *Session) fill(ctx context.Context, sealed []byte) error {
 	name := "snap/" + s.ID.String()
-	err = s.db.store.Put(ctx, name, sealed)
+	err := s.db.store.Put(ctx, name, sealed)
 	if errors.Is(err, fs.ErrExist) {
 		err = s.ours(ctx, name, sealed)
 	}
 	if err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return err
 	}
-	if err := s.db.store.Barrier(ctx); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
+	return s.db.store.Barrier(ctx)
 }
 
 // ours tells a commit whose success was not reported from a slot that a collector filled.

@@ -336,6 +336,37 @@ func TestFenced(t *testing.T) {
 	}
 }
 
+// TestFinish: a session may end without a snapshot, unless it was aborted; what it stored is shared.
+func TestFinish(t *testing.T) {
+	m := store.NewMemory()
+	db := create(t, m)
+	finish := func(id *object.SID) error {
+		return db.Write(t.Context(), object.Who{}, func(ctx context.Context, s *object.Session) error {
+			if id != nil {
+				if err := m.Put(t.Context(), "snap/"+s.ID.String(), []byte("filled")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := errors.Join(fill(ctx, s, chunk(1, 1000)), s.Flush()); err != nil {
+				return err
+			}
+			return s.Finish(ctx)
+		})
+	}
+	if err := finish(nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := manifests(t, db); len(got) != 0 {
+		t.Errorf("commits %q", got)
+	}
+	if st := mustKeep(t, db, "after", chunk(1, 1000)); st.Chunks != 0 {
+		t.Errorf("stored again: %+v", st)
+	}
+	if err := finish(new(object.SID)); !errors.Is(err, object.ErrFenced) {
+		t.Errorf("a filled slot: %v", err)
+	}
+}
+
 // TestLostReply: a store that put the manifest, heard nothing, tried again and was told that the name is taken
 // has committed. A slot that holds another's bytes has not.
 func TestLostReply(t *testing.T) {

@@ -249,10 +249,18 @@ func (db *DB) manifest(ctx context.Context, name string) ([]byte, error) {
 	if err == nil {
 		return b, nil
 	}
-	if _, aerr := db.keys.Open(nil, seal.Verdict, id, sealed, maxConfig); aerr == nil {
+	if _, nerr := db.keys.Open(nil, seal.Verdict, id, sealed, maxConfig); nerr == nil {
 		return nil, ErrFenced
 	}
 	return nil, fmt.Errorf("%s: %w", name, errors.Join(ErrDamaged, err))
+}
+
+// noteFinished is what a commit slot holds whose session ended by itself and without a snapshot. The note of one
+// that was aborted is the number of the generation that did it.
+const noteFinished = "finished"
+
+func (db *DB) sealNote(id SID, note string) ([]byte, error) {
+	return db.keys.Seal(nil, seal.Verdict, []byte(id.String()), []byte(note), db.opt.Rand)
 }
 
 // condemned returns the packs of every condemn list, less those that a verdict has spared.
