@@ -22,6 +22,7 @@ type Operation struct {
 	forward []ledger.Record
 	inverse []ledger.Record
 	folder  *folderChange
+	forgets []string // ids of snapshots
 }
 
 // folderChange is an operation on the project's folder.
@@ -48,6 +49,7 @@ func (p *Project) Operations() []Operation {
 		e.Get("forward", &o.forward)
 		e.Get("inverse", &o.inverse)
 		e.Get("folder", &o.folder)
+		e.Get("forgets", &o.forgets)
 		out = append(out, o)
 	}
 	return out
@@ -107,6 +109,9 @@ func (p *Project) Redo(ctx context.Context, dry bool) (*Operation, *RestoreResul
 
 // turn undoes or redoes o.
 func (p *Project) turn(ctx context.Context, o *Operation, undo, dry bool) (*Operation, *RestoreResult, error) {
+	if len(o.forgets) > 0 && !dry {
+		return p.turnForget(ctx, o, undo)
+	}
 	if o.folder == nil {
 		if dry {
 			return o, nil, nil
@@ -143,6 +148,22 @@ func (p *Project) turn(ctx context.Context, o *Operation, undo, dry bool) (*Oper
 	}
 	o.Undone = undo != dry && undo || dry && o.Undone
 	return o, res, nil
+}
+
+// turnForget brings forgotten snapshots back, or forgets them again.
+func (p *Project) turnForget(ctx context.Context, o *Operation, undo bool) (*Operation, *RestoreResult, error) {
+	var err error
+	if undo {
+		if err = p.revive(ctx, o); err == nil {
+			err = p.v.history.Ledger.Append(ctx, p.undone(o, true, nil))
+		}
+	} else {
+		err = p.forgetAgain(ctx, o)
+	}
+	if err == nil {
+		o.Undone = undo
+	}
+	return o, nil, err
 }
 
 func (p *Project) undone(o *Operation, undone bool, f *folderChange) ledger.Record {

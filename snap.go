@@ -29,18 +29,27 @@ type SnapOptions struct {
 func (p *Project) Snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 	for {
 		s, err := p.snap(ctx, o)
-		if !errors.Is(err, ErrFenced) {
+		if errors.Is(err, ErrFenced) {
+			continue // a collection took the session for dead, for the machine slept; what survived is shared again
+		}
+		if err != nil {
 			return s, err
 		}
-		// A collection took the session for dead, for the machine slept. What survived is shared again.
+		p.v.mergeIndex(ctx)
+		if o.reason != "" {
+			return s, nil
+		}
+		if _, err := p.Thin(ctx); err != nil && p.v.opt.Warn != nil {
+			p.v.opt.Warn("keep", err) // the snapshot is taken
+		}
+		return s, nil
 	}
 }
 
 func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 	began := p.v.opt.Now()
 	var snap *Snapshot
-	who := object.Who{Host: p.v.opt.Host, Boot: p.v.opt.Boot, PID: p.v.opt.PID, Started: began}
-	err := p.v.db.Write(ctx, who, func(ctx context.Context, s *object.Session) error {
+	err := p.v.db.Write(ctx, p.v.who(), func(ctx context.Context, s *object.Session) error {
 		// The last snapshot is looked up after the session is registered: what it refers to cannot be
 		// collected from here on.
 		if err := p.v.history.Refresh(ctx); err != nil {
@@ -49,7 +58,7 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 		latest := p.v.history.Latest(p.ID())
 		stat, whole, release := p.openCache(ctx, latest)
 		defer release()
-		opt, err := p.captureOptions(latest, stat, whole, o.Ignore, func() int64 { return s.Stored().Sealed })
+		opt, err := p.captureOptions(latest, stat, whole, o.Ignore, func() int64 { return s.Stored().Sealed }, s.Beat)
 		if err != nil {
 			return err
 		}
@@ -107,18 +116,16 @@ func (p *Project) number(ctx context.Context, s *Snapshot) error {
 	if err := p.v.history.Refresh(ctx); err != nil {
 		return err
 	}
-	if latest := p.v.history.Latest(p.ID()); latest != nil {
-		s.Version = max(s.Version, latest.Version+1)
-	}
+	s.Version = p.v.history.LastVersion(p.ID()) + 1
 	return nil
 }
 
-func (p *Project) captureOptions(latest *Snapshot, stat *scan.Cache, whole bool, ig IgnoreSettings, stored func() int64) (capture.Options, error) {
+func (p *Project) captureOptions(latest *Snapshot, stat *scan.Cache, whole bool, ig IgnoreSettings, stored func() int64, beat func(context.Context) error) (capture.Options, error) {
 	rules, files, _, err := p.rules(ig)
 	if err != nil {
 		return capture.Options{}, err
 	}
-	opt := capture.Options{Root: p.dir, Parent: latest, Cache: stat, Whole: whole, Rules: rules, Files: files, Skip: p.skip,
+	opt := capture.Options{Root: p.dir, Beat: beat, Parent: latest, Cache: stat, Whole: whole, Rules: rules, Files: files, Skip: p.skip,
 		SHA256: p.v.db.Config().SHA256, Workers: p.v.opt.Workers, Level: seal.Fast, Now: p.v.opt.Now, Sleep: p.v.opt.Sleep, Granularity: granularity(p.dir)}
 	if formats := p.v.opt.Formats; len(formats) > 0 {
 		opt.Regions = func(name string, r io.ReaderAt, size int64) []capture.Region {

@@ -73,6 +73,8 @@ type Options struct {
 	// Host, User, PID and Boot say who writes, in sessions and snapshots.
 	Host, User, Boot string
 	PID              int
+	// Alive says whether a process of this machine runs. It spares collections waiting for the dead; nil: not known.
+	Alive func(pid int) bool
 	// NoSHA256 makes new vaults that keep no whole-file SHA-256.
 	NoSHA256 bool
 }

@@ -309,7 +309,7 @@ func (m *maker) without(name string) string {
 }
 
 func (m *maker) collections() {
-	var ids []byte
+	ids := binary.LittleEndian.AppendUint32(nil, uint32(len(m.all("packs/"))))
 	for _, n := range m.all("packs/") {
 		b, err := hex.DecodeString(n[len("packs/xx/"):])
 		if err != nil {
@@ -319,6 +319,6 @@ func (m *maker) collections() {
 	}
 	condemn, verdict := fmt.Sprintf("gc/%010d/condemn", 1), fmt.Sprintf("gc/%010d/verdict", 1)
 	m.ok("condemned", "packs that a collection would delete can be read", false, put(condemn, m.seal(seal.Condemn, condemn, ids)))
-	m.ok("spared", "a verdict that spares them", false, put(condemn, m.seal(seal.Condemn, condemn, ids)), put(verdict, m.seal(seal.Verdict, verdict, nil)))
+	m.ok("spared", "a verdict that spares them", false, put(condemn, m.seal(seal.Condemn, condemn, ids)), put(verdict, m.seal(seal.Verdict, verdict, make([]byte, 4))))
 	m.ok("condemn-damaged", "a reader does not need the list, a writer does", true, put(condemn, []byte("not sealed")))
 }

@@ -36,7 +36,7 @@ func sums() map[string]string {
 	return map[string]string{
 		"valid.zip":     "7ae0ec198e6a7a6d383b48949918ee57e8e2d3b6564e5464313ee47bb98ceca0",
 		"valid.listing": "3fd8f537d3b9788e048808e25f7c36be6f20c3b8a5aaf67025670f760b5bd7a3",
-		"cases.json":    "6554c136a97869590129f8a4d6066e1975e5bd34ba14b0baf04b788231a0ec28",
+		"cases.json":    "2110e9fd1480fb93adb8bebfc7e64a87b3a7fe0801ffca9af06e0590acacb704",
 		"layers.json":   "3055aa23c3832905fe5937258eb5409f0a02e540bd3aa9ecb394d54a652f01cc",
 	}
 }

@@ -15,7 +15,7 @@ func undoVerb(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "undo", Short: "Revert the last changing operation", GroupID: "keep",
 		Long: "Reverts the last operation that changed the folder or what is said of snapshots: restore, milestone,\n" +
-			"tag, hold, config. Called again it reverts the one before. varve redo does it again.",
+			"tag, hold, keep, forget, config. Called again it reverts the one before. varve redo does it again.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if list {

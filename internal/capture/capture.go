@@ -59,6 +59,8 @@ type Options struct {
 	Now      func() time.Time
 	Sleep    func(context.Context, time.Duration) error
 	Progress func(Progress) // may be nil; called from several goroutines
+	// Beat shows others that the session goes on; it is called for each folder, from several goroutines. May be nil.
+	Beat func(context.Context) error
 	// Granularity is how far apart two changes of a file must be for its times to differ.
 	Granularity time.Duration
 }

@@ -69,6 +69,11 @@ func (c *capture) enter(wk *scan.Walker, f *scan.Folder) error {
 		return nil
 	}
 	defer c.tell()
+	if c.opt.Beat != nil {
+		if err := c.opt.Beat(c.ctx); err != nil {
+			return err
+		}
+	}
 	if f.Same && c.reuse {
 		var size int64
 		for i := range f.Entries {

@@ -135,11 +135,12 @@ type History struct {
 	mu      sync.Mutex
 	by      map[object.SID]*Snapshot
 	damaged map[object.SID]error
+	revoked map[object.SID]bool // sessions that were to bring a forgotten snapshot back → whether they did
 }
 
 // New returns the history of db.
 func New(db *object.DB, l *ledger.Ledger) *History {
-	return &History{db: db, Ledger: l, by: map[object.SID]*Snapshot{}, damaged: map[object.SID]error{}}
+	return &History{db: db, Ledger: l, by: map[object.SID]*Snapshot{}, damaged: map[object.SID]error{}, revoked: map[object.SID]bool{}}
 }
 
 // Refresh reads the commits and records that are new.
@@ -149,8 +150,9 @@ func (h *History) Refresh(ctx context.Context) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	known := func(id object.SID) bool { return h.by[id] != nil }
-	return h.db.Commits(ctx, known, func(c object.Commit, err error) error {
+	listed := map[object.SID]bool{}
+	known := func(id object.SID) bool { listed[id] = true; return h.by[id] != nil }
+	err := h.db.Commits(ctx, known, func(c object.Commit, err error) error {
 		if err == nil {
 			var s *Snapshot
 			if s, err = Decode(c.ID, c.Manifest); err == nil {
@@ -162,6 +164,10 @@ func (h *History) Refresh(ctx context.Context) error {
 		h.damaged[c.ID] = err
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return h.refreshForgotten(ctx, listed)
 }
 
 // Damaged returns the commit slots that could not be read, and why.
@@ -177,15 +183,12 @@ func (h *History) Damaged() map[object.SID]error {
 
 // Snapshots returns the snapshots of a project from oldest to newest; of all projects if project is "".
 func (h *History) Snapshots(project string) []*Snapshot {
-	forgotten := map[string]bool{}
-	for _, e := range h.Ledger.Entities("forget") {
-		forgotten[e.ID] = true
-	}
+	forgotten := h.forgotten()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var out []*Snapshot
 	for _, s := range h.by {
-		if (project == "" || s.Project == project) && !forgotten[s.ID.String()] {
+		if (project == "" || s.Project == project) && !forgotten[s.ID] {
 			out = append(out, s)
 		}
 	}

@@ -34,7 +34,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -97,12 +96,13 @@ type DB struct {
 	ready   atomic.Bool
 	set     atomic.Pointer[index.Set]
 	known   map[string]bool   // index segments that were read, or found damaged
-	read    []*index.Segment  // those of them that could be read
+	read    []namedSegment    // those of them that could be read
 	spare   map[pack.ID]bool  // packs that a collection under way means to delete
 	adopted map[pack.ID]int64 // packs that no segment in the store knows, and their sizes
 
 	packs  packCache
-	usable atomic.Pointer[map[pack.ID]bool] // packs listed with their right size and not condemned
+	usable atomic.Pointer[map[pack.ID]bool]  // packs listed with their right size and not condemned
+	sound  atomic.Pointer[map[pack.ID]int64] // packs listed with their right size, and that size
 }
 
 func newDB(s store.Store, vault [16]byte, keys *seal.Keys, opt Options) *DB {
@@ -174,17 +174,36 @@ func (db *DB) refresh(ctx context.Context) error {
 			db.warn(o.Name, err)
 			continue
 		}
-		db.read = append(db.read, s)
+		db.read = append(db.read, namedSegment{o.Name, s})
 	}
 	listed, err := db.listPacks(ctx)
 	if err != nil {
 		return err
 	}
-	segs, usable := db.reconcile(ctx, slices.Clone(db.read), listed)
+	segs, sound := db.reconcile(ctx, db.segments(), listed)
+	usable := make(map[pack.ID]bool, len(sound))
+	for id := range sound {
+		usable[id] = !db.spare[id]
+	}
 	db.set.Store(index.NewSet(segs...))
+	db.sound.Store(&sound)
 	db.usable.Store(&usable)
 	db.ready.Store(true)
 	return nil
+}
+
+// A namedSegment is an index segment that was read, and its name in the store.
+type namedSegment struct {
+	name string
+	*index.Segment
+}
+
+func (db *DB) segments() []*index.Segment {
+	out := make([]*index.Segment, len(db.read))
+	for i, s := range db.read {
+		out[i] = s.Segment
+	}
+	return out
 }
 
 const maxSegment = 4 << 30
@@ -231,16 +250,17 @@ func parsePackName(name string) (pack.ID, bool) {
 }
 
 // reconcile compares what the segments claim with the packs that are listed. A pack that no segment knows
-// is read by its directory; a pack that is gone or has the wrong size may be read from but not shared with.
-func (db *DB) reconcile(ctx context.Context, segs []*index.Segment, listed map[pack.ID]int64) ([]*index.Segment, map[pack.ID]bool) {
-	indexed, usable := map[pack.ID]bool{}, make(map[pack.ID]bool, len(listed))
+// is read by its directory; a pack that is gone or has the wrong size is not sound: it may be read from but not
+// shared with.
+func (db *DB) reconcile(ctx context.Context, segs []*index.Segment, listed map[pack.ID]int64) ([]*index.Segment, map[pack.ID]int64) {
+	indexed, sound := map[pack.ID]bool{}, make(map[pack.ID]int64, len(listed))
 	for _, s := range segs {
 		for _, p := range s.Packs() {
 			id := pack.ID(p.ID)
 			indexed[id] = true
 			size, there := listed[id]
-			if there && size == p.Size && !db.spare[id] {
-				usable[id] = true
+			if there && size == p.Size {
+				sound[id] = size
 			}
 			if there && size != p.Size {
 				db.warn(packName(id), fmt.Errorf("%w: %d bytes instead of %d", ErrDamaged, size, p.Size))
@@ -260,7 +280,7 @@ func (db *DB) reconcile(ctx context.Context, segs []*index.Segment, listed map[p
 		}
 		addRows(w, id, size, r.Header.Kind, r.Blocks)
 		db.adopted[id] = size
-		usable[id] = !db.spare[id]
+		sound[id] = size
 	}
 	if w.Len() > 0 {
 		if s, err := index.Open(w.Encode()); err == nil {
@@ -269,7 +289,7 @@ func (db *DB) reconcile(ctx context.Context, segs []*index.Segment, listed map[p
 			db.warn("index", err)
 		}
 	}
-	return segs, usable
+	return segs, sound
 }
 
 // addRows adds the rows of a pack to a segment being made.
@@ -329,13 +349,17 @@ func (db *DB) Usable(ctx context.Context) (func(id [16]byte) bool, error) {
 	return func(id [16]byte) bool { return usable[id] }, nil
 }
 
-// Whole reports whether every pack that the index knows may be shared with. While it is, whatever an
-// uncollected snapshot refers to can be taken over unread.
+// Whole reports whether every pack that the index knows may be shared with, or was deleted by a collection. While it
+// is, whatever an uncollected snapshot refers to can be taken over unread.
 func (db *DB) Whole() bool {
-	usable := *db.usable.Load()
+	usable, sound := *db.usable.Load(), *db.sound.Load()
+	db.load.Lock()
+	defer db.load.Unlock()
 	for _, s := range db.set.Load().Segments() {
 		for _, p := range s.Packs() {
-			if !usable[pack.ID(p.ID)] {
+			id := pack.ID(p.ID)
+			_, there := sound[id]
+			if !usable[id] && (there || !db.spare[id]) {
 				return false
 			}
 		}

@@ -3,6 +3,7 @@ package object_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -217,7 +218,7 @@ func packOf(t testing.TB, db *object.DB, d digest.Digest) string {
 // collect writes an object of a collection: the packs that it names.
 func collect(t testing.TB, db *object.DB, name string, kind seal.Kind, packs ...string) {
 	t.Helper()
-	var plain []byte
+	plain := binary.LittleEndian.AppendUint32(nil, uint32(len(packs)))
 	for _, p := range packs {
 		id, err := object.ParseSID(p[strings.LastIndexByte(p, '/')+1:])
 		if err != nil {

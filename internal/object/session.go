@@ -33,10 +33,12 @@ type Session struct {
 	db  *DB
 	who Who
 
-	live   *index.Live
-	beats  int
-	beat   time.Time
-	settle bool // others may have left packs that have not survived power loss yet
+	live    *index.Live
+	beating sync.Mutex // of the next two
+	beats   int
+	beat    time.Time
+	settle  bool // others may have left packs that have not survived power loss yet
+	doomed  map[SID]bool
 
 	mu    sync.Mutex
 	open  [3]*pack.Builder // two for data, filled at random, and one for metadata
@@ -104,8 +106,9 @@ func (db *DB) begin(ctx context.Context, who Who) (*Session, error) {
 	}
 	// What is condemned is read before the packs are listed: a collection that ends between the two has
 	// then removed its packs from the listing.
-	condemned, err := db.condemned(ctx)
+	condemned, doomed, err := db.Condemned(ctx)
 	if err == nil {
+		s.doomed = doomed
 		db.load.Lock()
 		db.spare = condemned
 		err = db.refresh(ctx)
@@ -116,6 +119,9 @@ func (db *DB) begin(ctx context.Context, who Who) (*Session, error) {
 	}
 	return s, nil
 }
+
+// Doomed reports whether a collection means to delete the commit slot of a snapshot, or has.
+func (s *Session) Doomed(id SID) bool { return s.doomed[id] }
 
 // others reports whether any other session is registered: running, or dead without having left.
 func (db *DB) others(ctx context.Context) (bool, error) {
@@ -250,10 +256,19 @@ func (s *Session) putPack(ctx context.Context, b *pack.Builder, buf []byte) ([]b
 			return nil, err
 		}
 	}
-	if s.db.opt.Now().Sub(s.beat) >= beatEvery {
-		return buf, s.heartbeat(ctx)
+	return buf, s.Beat(ctx)
+}
+
+// Beat shows that the session goes on, if it has not done so for a while.
+func (s *Session) Beat(ctx context.Context) error {
+	if !s.beating.TryLock() {
+		return nil // another goroutine is at it
 	}
-	return buf, nil
+	defer s.beating.Unlock()
+	if s.db.opt.Now().Sub(s.beat) < beatEvery {
+		return nil
+	}
+	return s.heartbeat(ctx)
 }
 
 // putIndex publishes the rows collected so far.
@@ -337,6 +352,7 @@ func (s *Session) barrier(ctx context.Context) error {
 func (s *Session) adopt(ctx context.Context) error {
 	s.db.load.Lock()
 	adopted := maps.Clone(s.db.adopted)
+	maps.DeleteFunc(adopted, func(id pack.ID, _ int64) bool { return s.db.spare[id] })
 	s.db.load.Unlock()
 	for id, size := range adopted {
 		p, err := s.db.packs.get(ctx, id, size)

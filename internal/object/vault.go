@@ -14,7 +14,6 @@ import (
 
 	"varve/internal/digest"
 	"varve/internal/index"
-	"varve/internal/pack"
 	"varve/internal/seal"
 	"varve/store"
 )
@@ -105,6 +104,9 @@ func Create(ctx context.Context, s store.Store, sha256 bool, opt Options) (*DB, 
 	}
 	if err := s.Put(ctx, "config", append(b, '\n')); err != nil {
 		return nil, fmt.Errorf("write config: %w", err)
+	}
+	if err := db.PutReserve(ctx); err != nil {
+		return nil, fmt.Errorf("keep space back: %w", err)
 	}
 	return db, s.Barrier(ctx)
 }
@@ -261,62 +263,6 @@ const noteFinished = "finished"
 
 func (db *DB) sealNote(id SID, note string) ([]byte, error) {
 	return db.keys.Seal(nil, seal.Verdict, []byte(id.String()), []byte(note), db.opt.Rand)
-}
-
-// condemned returns the packs of every condemn list, less those that a verdict has spared.
-func (db *DB) condemned(ctx context.Context) (map[pack.ID]bool, error) {
-	var names []string
-	for o, err := range db.store.List(ctx, "gc/") {
-		if err != nil {
-			return nil, fmt.Errorf("list collections: %w", err)
-		}
-		names = append(names, o.Name)
-	}
-	lists := map[string]string{} // generation → the name that counts
-	for _, n := range names {
-		gen, word, ok := cutGeneration(n)
-		if ok && (word == "verdict" || word == "condemn" && lists[gen] == "") {
-			lists[gen] = n
-		}
-	}
-	out := map[pack.ID]bool{}
-	for _, n := range lists {
-		if err := db.readPackList(ctx, n, out); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-func cutGeneration(name string) (gen, word string, ok bool) {
-	const prefix = "gc/"
-	if len(name) <= len(prefix)+11 || name[len(prefix)+10] != '/' {
-		return "", "", false
-	}
-	return name[len(prefix) : len(prefix)+10], name[len(prefix)+11:], true
-}
-
-// readPackList adds the pack ids of a condemn list or verdict to out: 16 bytes each, sealed.
-func (db *DB) readPackList(ctx context.Context, name string, out map[pack.ID]bool) error {
-	sealed, err := db.store.Get(ctx, name, 0, -1, nil)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // the generation was finished meanwhile
-	}
-	if err != nil {
-		return fmt.Errorf("read %s: %w", name, err)
-	}
-	kind := seal.Condemn
-	if _, word, _ := cutGeneration(name); word == "verdict" {
-		kind = seal.Verdict
-	}
-	b, err := db.keys.Open(nil, kind, []byte(name), sealed, maxSegment)
-	if err != nil || len(b)%len(pack.ID{}) != 0 {
-		return fmt.Errorf("%s: %w", name, errors.Join(ErrDamaged, err))
-	}
-	for ; len(b) > 0; b = b[len(pack.ID{}):] {
-		out[pack.ID(b[:len(pack.ID{})])] = true
-	}
-	return nil
 }
 
 // Segments returns the index segments in use.

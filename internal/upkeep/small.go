@@ -163,12 +163,7 @@ func (v *verification) checkCollections() error {
 		if err != nil {
 			return fmt.Errorf("list collections: %w", err)
 		}
-		kind := seal.Condemn
-		switch o.Name[strings.LastIndexByte(o.Name, '/')+1:] {
-		case "condemn":
-		case "verdict":
-			kind = seal.Verdict
-		default:
+		if word := o.Name[strings.LastIndexByte(o.Name, '/')+1:]; word != "condemn" && word != "verdict" {
 			continue
 		}
 		b, ok, err := v.get(o.Name)
@@ -178,7 +173,7 @@ func (v *verification) checkCollections() error {
 		if !ok {
 			continue
 		}
-		if _, err := v.db.Keys().Open(nil, kind, []byte(o.Name), b, maxList); err != nil {
+		if _, err := v.db.ParseDoomed(o.Name, b); err != nil {
 			v.finding(Damaged, o.Name, err.Error(), repairCopy)
 		}
 	}

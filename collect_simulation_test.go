@@ -1,0 +1,356 @@
+package varve_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"varve"
+	"varve/internal/disk"
+	"varve/internal/simulation"
+	"varve/store"
+)
+
+// crowd is a vault in use by several machines at once, and what must be true of it.
+type crowd struct {
+	seed  uint64
+	truth *store.Memory
+
+	mu   sync.Mutex // never held across an operation on the store
+	kept map[varve.ID]*promise
+}
+
+// promise is a snapshot that was reported as taken.
+type promise struct {
+	project   string
+	listing   string
+	forgotten bool // somebody has begun to forget it; whether that came to pass is not known
+}
+
+func (c *crowd) options(a *simulation.Actor) varve.Options {
+	return varve.Options{Rand: newLockedRand(c.seed ^ hashOf(fmt.Sprint(a.Context().Value(actorName{})))), Workers: 1, Host: "host", PID: 1,
+		Now: a.Clock(), Sleep: func(ctx context.Context, d time.Duration) error {
+			t := time.NewTimer(d)
+			defer t.Stop()
+			select {
+			case <-t.C:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}}
+}
+
+type actorName struct{}
+
+func hashOf(s string) (h uint64) {
+	h = 14695981039346656037
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
+}
+
+// actor starts a machine whose random choices are its own.
+func (c *crowd) actor(s *simulation.Scheduler, name string, skew time.Duration, run func(ctx context.Context, a *simulation.Actor, o varve.Options, r *rand.Rand) error) {
+	s.Go(name, skew, func(a *simulation.Actor) {
+		r := rand.New(rand.NewPCG(c.seed, hashOf(name)))
+		o := c.options(a)
+		o.Rand = newLockedRand(c.seed ^ hashOf(name))
+		o.Host = name
+		for {
+			err := run(a.Context(), a, o, r)
+			if err == nil || a.Crashed() {
+				return
+			}
+		}
+	})
+}
+
+// write changes a folder and keeps it, several times.
+func (c *crowd) write(s *simulation.Scheduler, name string, skew time.Duration, rounds int) {
+	home := disk.NewMemory(disk.MemoryOptions{}).Root()
+	round := 0
+	c.actor(s, name, skew, func(ctx context.Context, a *simulation.Actor, o varve.Options, r *rand.Rand) error {
+		v, err := varve.Open(ctx, a.Store(c.truth), o)
+		if err != nil {
+			return err
+		}
+		p, err := v.Project(home, "/home/"+name)
+		if err != nil {
+			return err
+		}
+		for ; round < rounds; round++ {
+			if err := scribble(home, r); err != nil {
+				return err
+			}
+			listing, err := list(home)
+			if err != nil {
+				return err
+			}
+			snap, err := p.Snap(ctx, plainSnap())
+			if err != nil {
+				return err
+			}
+			c.mu.Lock()
+			c.kept[snap.ID] = &promise{project: p.ID(), listing: listing}
+			c.mu.Unlock()
+		}
+		return nil
+	})
+}
+
+// scribble writes a few files: some that all machines have, some that come back, some that are new.
+func scribble(d disk.Dir, r *rand.Rand) error {
+	for range 1 + r.IntN(3) {
+		name, seed := fmt.Sprintf("f%d", r.IntN(4)), r.Uint64N(6)
+		if r.IntN(3) == 0 {
+			seed = r.Uint64()
+		}
+		b := make([]byte, 600+r.IntN(3)*300)
+		src := rand.New(rand.NewPCG(seed, 1))
+		for i := range b {
+			b[i] = byte(src.Uint32())
+		}
+		_ = d.Remove(name)
+		if err := disk.CreateWhole(d, name, 0o644, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pick returns a snapshot that was reported, if there is one.
+func (c *crowd) pick(r *rand.Rand, forget bool) (id varve.ID, p promise, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var ids []varve.ID
+	for id, p := range c.kept {
+		if !p.forgotten {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return id, p, false
+	}
+	slices.SortFunc(ids, func(a, b varve.ID) int { return slices.Compare(a[:], b[:]) })
+	id = ids[r.IntN(len(ids))]
+	if forget {
+		c.kept[id].forgotten = true
+	}
+	return id, *c.kept[id], true
+}
+
+func (c *crowd) forgotten(id varve.ID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.kept[id].forgotten
+}
+
+func (c *crowd) find(v *varve.Vault, id varve.ID, project string) (*varve.Project, *varve.Snapshot, error) {
+	p, err := v.ProjectByID(project)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range p.Snapshots() {
+		if s.ID == id {
+			return p, s, nil
+		}
+	}
+	return p, nil, nil
+}
+
+// thin forgets snapshots, and takes some of that back.
+func (c *crowd) thin(s *simulation.Scheduler, rounds int) {
+	round := 0
+	c.actor(s, "forgetter", 0, func(ctx context.Context, a *simulation.Actor, o varve.Options, r *rand.Rand) error {
+		for ; round < rounds; round++ {
+			if err := o.Sleep(ctx, time.Duration(r.IntN(90))*time.Second); err != nil {
+				return err
+			}
+			id, promise, ok := c.pick(r, true)
+			if !ok {
+				continue
+			}
+			v, err := varve.Open(ctx, a.Store(c.truth), o)
+			if err != nil {
+				return err
+			}
+			p, snap, err := c.find(v, id, promise.project)
+			if err != nil || snap == nil {
+				return err
+			}
+			if err := p.Forget(ctx, snap); err != nil {
+				return err
+			}
+			if r.IntN(2) == 0 {
+				continue
+			}
+			if _, _, err = p.Undo(ctx, false); errors.Is(err, varve.ErrCollected) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			c.mu.Lock()
+			c.kept[id].forgotten = false // it was reported to be back
+			c.mu.Unlock()
+		}
+		return nil
+	})
+}
+
+// collect frees what is not needed, over and over.
+func (c *crowd) collect(t *testing.T, s *simulation.Scheduler, name string, skew time.Duration, rounds int) {
+	round := 0
+	c.actor(s, name, skew, func(ctx context.Context, a *simulation.Actor, o varve.Options, r *rand.Rand) error {
+		for ; round < rounds; round++ {
+			if err := o.Sleep(ctx, time.Duration(r.IntN(60))*time.Second); err != nil {
+				return err
+			}
+			v, err := varve.Open(ctx, a.Store(c.truth), o)
+			if err != nil {
+				return err
+			}
+			_, err = v.Collect(ctx, varve.CollectOptions{Wait: time.Duration(1+r.IntN(10)) * time.Minute})
+			if err != nil && !errors.Is(err, varve.ErrBusy) && !a.Crashed() {
+				t.Errorf("%s: %v", name, err)
+				return nil
+			}
+		}
+		return nil
+	})
+}
+
+// read restores snapshots while others are at work.
+func (c *crowd) read(t *testing.T, s *simulation.Scheduler, rounds int) {
+	round := 0
+	c.actor(s, "reader", 0, func(ctx context.Context, a *simulation.Actor, o varve.Options, r *rand.Rand) error {
+		for ; round < rounds; round++ {
+			if err := o.Sleep(ctx, time.Duration(r.IntN(90))*time.Second); err != nil {
+				return err
+			}
+			id, promise, ok := c.pick(r, false)
+			if !ok {
+				continue
+			}
+			v, err := varve.Open(ctx, a.Store(c.truth), o)
+			if err != nil {
+				return err
+			}
+			p, snap, err := c.find(v, id, promise.project)
+			if err != nil {
+				return err
+			}
+			got := ""
+			if snap != nil {
+				got, err = restored(ctx, p, snap)
+			}
+			if !a.Crashed() && !c.forgotten(id) && (err != nil || got != promise.listing) {
+				t.Errorf("reader: %s: %v", id, err)
+			}
+		}
+		return nil
+	})
+}
+
+// check looks at the vault when all is over: what was promised is there, nothing is wrong, and a last collection
+// leaves nothing that is not needed.
+func (c *crowd) check(t *testing.T) {
+	ctx := context.Background()
+	o := varve.Options{Rand: newLockedRand(c.seed + 99), Workers: 1, Host: "last", PID: 1, Now: time.Now}
+	v, err := varve.Open(ctx, c.truth, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.checkKept(ctx, t, v)
+	if _, err := v.Collect(ctx, varve.CollectOptions{Wait: time.Hour}); err != nil {
+		t.Fatalf("last collection: %v", err)
+	}
+	c.checkKept(ctx, t, v)
+	if err := verified(ctx, v); err != nil {
+		t.Errorf("after all: %v", err)
+	}
+	again, err := v.Collect(ctx, varve.CollectOptions{DryRun: true})
+	if err != nil || again.Packs-again.Rewritten > 0 {
+		t.Errorf("left after the last collection: %+v, %v", again, err)
+	}
+}
+
+func (c *crowd) checkKept(ctx context.Context, t *testing.T, v *varve.Vault) {
+	for id, promise := range c.kept {
+		if promise.forgotten {
+			continue
+		}
+		p, snap, err := c.find(v, id, promise.project)
+		if err != nil || snap == nil {
+			t.Errorf("snapshot %s was reported and is not there: %v", id, err)
+			continue
+		}
+		if got, err := restored(ctx, p, snap); err != nil || got != promise.listing {
+			t.Errorf("snapshot %s: %v\n%s", id, err, differ(got, promise.listing))
+		}
+	}
+}
+
+// simulate plays one schedule.
+func simulate(t *testing.T, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 7))
+	c := &crowd{seed: seed, truth: store.NewMemory(), kept: map[varve.ID]*promise{}}
+	skew := func() time.Duration { return time.Duration(r.Int64N(int64(60*24*time.Hour))) - 30*24*time.Hour }
+	o := simulation.Options{Crash: r.IntN(3), Suspend: r.IntN(12), Pause: r.IntN(30), MaxPause: 20 * time.Minute, Steps: 60_000}
+	if r.IntN(3) == 0 {
+		o.Crash = 0
+	}
+	simulation.Run(t, seed, o, func(t *testing.T, s *simulation.Scheduler) {
+		opt := varve.Options{Rand: newLockedRand(seed), Workers: 1, Host: "first", Now: time.Now}
+		if _, err := varve.Create(context.Background(), c.truth, opt); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			c.write(s, fmt.Sprint("writer", i), skew(), 2+r.IntN(3))
+		}
+		for i := range 2 {
+			c.collect(t, s, fmt.Sprint("collector", i), skew(), 2+r.IntN(3))
+		}
+		c.thin(s, 2+r.IntN(4))
+		c.read(t, s, 1+r.IntN(3))
+	})
+	synctest.Test(t, func(t *testing.T) { c.check(t) }) // the last collection may wait for the dead
+}
+
+func TestCollectSimulated(t *testing.T) {
+	n := 60
+	if *long {
+		n = 8000
+	}
+	eachSeed(t, n, simulate)
+}
+
+// eachSeed runs a test for each seed, on all cores, until a few have failed.
+func eachSeed(t *testing.T, n int, run func(*testing.T, uint64)) {
+	var failures sync.Map
+	for i := range n {
+		if i%sampling() != 0 {
+			continue
+		}
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			failed := 0
+			failures.Range(func(any, any) bool { failed++; return true })
+			if failed > 3 {
+				return
+			}
+			run(t, uint64(i))
+			if t.Failed() {
+				failures.Store(i, true)
+			}
+		})
+	}
+}
