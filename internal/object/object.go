@@ -108,6 +108,8 @@ type DB struct {
 func newDB(s store.Store, vault [16]byte, keys *seal.Keys, opt Options) *DB {
 	db := &DB{store: s, vault: vault, keys: keys, opt: opt, known: map[string]bool{}, adopted: map[pack.ID]int64{}}
 	db.set.Store(index.NewSet())
+	db.usable.Store(&map[pack.ID]bool{})
+	db.sound.Store(&map[pack.ID]int64{})
 	db.packs.init(db)
 	return db
 }

@@ -105,6 +105,9 @@ func Create(ctx context.Context, s store.Store, sha256 bool, opt Options) (*DB, 
 	if err := s.Put(ctx, "config", append(b, '\n')); err != nil {
 		return nil, fmt.Errorf("write config: %w", err)
 	}
+	if err := s.Barrier(ctx); err != nil {
+		return nil, err
+	}
 	if err := db.PutReserve(ctx); err != nil {
 		return nil, fmt.Errorf("keep space back: %w", err)
 	}

@@ -84,7 +84,7 @@ func (c *collector) run() error {
 			return err
 		}
 	}
-	for {
+	for attempt := 1; ; attempt++ {
 		m, err := c.mark()
 		if err != nil {
 			return err
@@ -96,14 +96,14 @@ func (c *collector) run() error {
 		}
 		rewritten, err := c.rewrite(m, p)
 		switch {
-		case absent(err):
+		case absent(err) && attempt < attempts:
 			continue // another collector has deleted one of the packs
 		case noSpace(err) && !c.scarce:
 			c.scarce, rewritten = true, nil
 		case err != nil:
 			return err
 		}
-		again := c.scarce && len(p.rewrite) > 0 && len(p.dead) > 0
+		again := c.scarce && len(p.rewrite) > 0 && len(p.dead) > 0 && attempt < attempts
 		if err := c.generation(p.doomed(rewritten), rewritten); err != nil {
 			return err
 		}
@@ -118,9 +118,9 @@ func (c *collector) run() error {
 // was looked for: it is missing only if nothing else has changed meanwhile.
 func (c *collector) mark() (*marking, error) {
 	var before map[pack.ID]int64
-	for {
+	for attempt := 1; ; attempt++ {
 		m, err := c.markOnce()
-		if !errors.Is(err, ErrIncomplete) || before != nil && maps.Equal(before, c.db.Sound()) {
+		if !errors.Is(err, ErrIncomplete) || before != nil && maps.Equal(before, c.db.Sound()) || attempt == attempts {
 			return m, err
 		}
 		before = c.db.Sound()

@@ -15,8 +15,8 @@ import (
 	"varve/internal/pack"
 )
 
-// attempts is how often a check with findings is done again because packs or index changed meanwhile.
-const attempts = 3
+// attempts is how often a check with findings, or a collection, is done again because packs or index changed meanwhile.
+const attempts = 4
 
 // Verify checks the vault and the snapshots. What is wrong with the vault is a finding; an error says
 // that the check itself could not be done. Sessions and collections may run meanwhile.

@@ -1,0 +1,327 @@
+package varve_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"varve"
+	"varve/internal/disk"
+	"varve/internal/fixture"
+	"varve/store"
+)
+
+// garden is a machine with a history of which some is to go: enough snapshots that packs are rewritten too.
+type garden struct {
+	*rig
+	listings map[int]string // by version
+}
+
+const gardenSnapshots = 6
+
+func newGarden(t *testing.T, k fixture.Kind) *garden {
+	t.Helper()
+	g := &garden{rig: newRig(1), listings: map[int]string{}}
+	for n := range gardenSnapshots {
+		build(t, g.rig, k, n)
+		s := mustOpen(t, g.rig)
+		mustSnap(t, s)
+		g.listings[n+1] = g.rig.listing(t)
+	}
+	return g
+}
+
+// weed forgets every second snapshot and frees what only they needed.
+func weed(ctx context.Context, s *site) (told bool, err error) {
+	var list []*varve.Snapshot
+	for _, x := range s.p.Snapshots() {
+		if x.Version%2 == 0 {
+			list = append(list, x)
+		}
+	}
+	if len(list) > 0 {
+		if err := s.p.Forget(ctx, list...); err != nil {
+			return false, err
+		}
+	}
+	_, err = s.v.Collect(ctx, varve.CollectOptions{Wait: time.Hour})
+	return true, err
+}
+
+// check looks at the machine after weeding was broken off: what was not to go is there, and weeding can be ended.
+func (g *garden) check(ctx context.Context, r *rig, told bool) error {
+	s, err := r.open(ctx, hooks{})
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	there := map[int]bool{}
+	for _, x := range s.p.Snapshots() {
+		there[x.Version] = true
+		if told && x.Version%2 == 0 && x.Version <= gardenSnapshots {
+			return fmt.Errorf("%s was reported as forgotten", x.Ref())
+		}
+		if got, err := restored(ctx, s.p, x); err != nil || got != g.listings[x.Version] {
+			return fmt.Errorf("%s: %w\n%s", x.Ref(), err, differ(got, g.listings[x.Version]))
+		}
+	}
+	for n := 1; n <= gardenSnapshots; n += 2 {
+		if !there[n] {
+			return fmt.Errorf("v%d is gone", n)
+		}
+	}
+	if err := verified(ctx, s.v); err != nil {
+		return err
+	}
+	if _, err := weed(ctx, s); err != nil {
+		return fmt.Errorf("weed again: %w", err)
+	}
+	if err := verified(ctx, s.v); err != nil {
+		return fmt.Errorf("after weeding again: %w", err)
+	}
+	left, err := s.v.Collect(ctx, varve.CollectOptions{DryRun: true})
+	if err != nil || left.Packs > 0 || left.Snapshots > 0 {
+		return fmt.Errorf("left after weeding again: %+v, %w", left, err)
+	}
+	return worksOn(ctx, r, s)
+}
+
+// TestCollect: space comes back at once, and everything that stays is as it was.
+func TestCollect(t *testing.T) {
+	ctx := context.Background()
+	g := newGarden(t, fixture.Game)
+	s := mustOpen(t, g.rig)
+	before := packBytes(t, g.rig)
+	for _, x := range s.p.Snapshots()[:gardenSnapshots-1] {
+		if err := s.p.Forget(ctx, x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := s.v.Collect(ctx, varve.CollectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Packs == 0 || r.Rewritten == 0 || r.Snapshots != gardenSnapshots-1 {
+		t.Errorf("%+v", r)
+	}
+	after := packBytes(t, g.rig)
+	if after > before*8/10 {
+		t.Errorf("%d bytes of packs are left of %d", after, before)
+	}
+	if got, err := restored(ctx, s.p, s.p.Latest()); err != nil || got != g.listings[gardenSnapshots] {
+		t.Errorf("%v\n%s", err, differ(got, g.listings[gardenSnapshots]))
+	}
+	if err := verified(ctx, mustOpen(t, g.rig).v); err != nil {
+		t.Error(err)
+	}
+	alone := newRig(5)
+	for n := range gardenSnapshots {
+		build(t, alone, fixture.Game, n)
+	}
+	mustSnap(t, mustOpen(t, alone))
+	// Deltas keep their bases: a little more than in a vault that never had the other snapshots.
+	if b := packBytes(t, alone); after > b*13/10 {
+		t.Errorf("what is left takes %d bytes of packs, a vault of that alone %d", after, b)
+	}
+}
+
+func packBytes(t *testing.T, r *rig) (n int64) {
+	t.Helper()
+	for o, err := range store.NewFolder(r.vault.Root()).List(t.Context(), "packs/") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += o.Size
+	}
+	return n
+}
+
+// TestCrashCollect loses power before each operation of forgetting and collecting.
+func TestCrashCollect(t *testing.T) {
+	ctx := context.Background()
+	keeps := []disk.Keep{disk.KeepNone, disk.KeepAll, disk.KeepHalf(1), disk.KeepHalf(2), disk.KeepHalf(3)}
+	kinds := []fixture.Kind{fixture.Game}
+	if *long {
+		kinds = fixture.Kinds()
+	}
+	for _, k := range kinds {
+		g := newGarden(t, k)
+		calm := new(outage)
+		s, err := g.rig.fork(2).open(ctx, both(calm.hook))
+		if err == nil {
+			_, err = weed(ctx, s)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := int(calm.count.Load())
+		t.Logf("%s: %d crash points", k, n*len(keeps))
+		each(t, n, func(i int) error {
+			if !*long && i%24 != 0 && i < n-1 {
+				return nil
+			}
+			r := g.rig.fork(2)
+			told := false
+			s, err := r.open(ctx, both((&outage{at: int64(i + 1)}).hook))
+			if err == nil {
+				told, err = weed(ctx, s)
+			}
+			if err == nil && i < n-1 {
+				return fmt.Errorf("nothing happened at operation %d", i+1)
+			}
+			for j, keep := range keeps {
+				if !*long && (i+j)%len(keeps) != 0 && j > 0 {
+					continue
+				}
+				if err := g.check(ctx, r.crash(keep, uint64(i)), told); err != nil {
+					return fmt.Errorf("%s, operation %d, outcome %d: %w", k, i+1, j, err)
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// TestFaultsCollect fails each operation of forgetting and collecting.
+func TestFaultsCollect(t *testing.T) {
+	ctx := context.Background()
+	g := newGarden(t, fixture.Game)
+	calm := new(injector)
+	s, err := g.rig.fork(2).open(ctx, calm.hooks())
+	if err == nil {
+		_, err = weed(ctx, s)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := faults()
+	each(t, int(calm.count.Load())*len(all), func(i int) error {
+		f := all[i%len(all)]
+		if !*long && (i%len(all) != (i/len(all)/16)%len(all) || i/len(all)%16 != 0) {
+			return nil
+		}
+		in := &injector{at: int64(i/len(all)) + 1, fault: f}
+		r := g.rig.fork(uint64(i) + 2)
+		told := false
+		s, failed := r.open(ctx, in.hooks())
+		if failed == nil {
+			told, failed = weed(ctx, s)
+		}
+		if failed != nil && (len(in.hits) == 0 || in.only("cache")) {
+			return fmt.Errorf("it failed for nothing: %w", failed)
+		}
+		if err := g.check(ctx, r, told); err != nil {
+			return fmt.Errorf("%s at %d (%v): %w", f.name, in.at, in.ops, err)
+		}
+		return nil
+	})
+}
+
+// TestCollectOnFullDisk: with not a byte to spare a collection finds the space it needs, and gives some back.
+func TestCollectOnFullDisk(t *testing.T) {
+	ctx := context.Background()
+	g := newGarden(t, fixture.Art)
+	full := disk.NewMemory(disk.MemoryOptions{Quota: g.vault.Used() + 64<<10})
+	if err := copyTree(g.vault.Root(), full.Root()); err != nil {
+		t.Fatal(err)
+	}
+	g.rig.vault = full
+	s := mustOpen(t, g.rig)
+	if err := s.p.Forget(ctx, s.p.Snapshots()[:gardenSnapshots-1]...); err != nil {
+		t.Fatal(err)
+	}
+	d, err := disk.MkdirAll(full.Root(), "others", 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; ; n++ {
+		if err := disk.CreateWhole(d, fmt.Sprint("file", n), 0o644, make([]byte, 1)); err != nil {
+			break
+		}
+	}
+	if err := s.p.Hold(ctx, s.p.Latest(), "x"); err == nil {
+		t.Fatal("the disk is not full")
+	}
+	used := full.Used()
+	r, err := s.v.Collect(ctx, varve.CollectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Packs == 0 || full.Used() >= used {
+		t.Errorf("%+v; %d bytes used of %d", r, full.Used(), used)
+	}
+	if err := verified(ctx, s.v); err != nil {
+		t.Error(err)
+	}
+	mustSnap(t, mustOpen(t, g.rig))
+}
+
+func copyTree(from, to disk.Dir) error {
+	entries, err := from.List(nil)
+	for i := range entries {
+		e := &entries[i]
+		if err != nil {
+			return err
+		}
+		if e.Type != disk.Directory {
+			var b []byte
+			if b, err = disk.ReadFile(from, e.Name, 1<<30); err == nil {
+				err = disk.CreateWhole(to, e.Name, e.Mode, b)
+			}
+			continue
+		}
+		if err = to.Mkdir(e.Name, e.Mode); err != nil {
+			return err
+		}
+		in, ierr := from.OpenDir(e.Name)
+		out, oerr := to.OpenDir(e.Name)
+		if err = errors.Join(ierr, oerr); err == nil {
+			err = copyTree(in, out)
+		}
+	}
+	return err
+}
+
+// TestRevive: what was forgotten comes back whole, until it is collected; then undo says so and changes nothing.
+func TestRevive(t *testing.T) {
+	ctx := context.Background()
+	g := newGarden(t, fixture.ML)
+	s := mustOpen(t, g.rig)
+	second := s.p.Snapshots()[1]
+	if err := s.p.Forget(ctx, second); err != nil {
+		t.Fatal(err)
+	}
+	listed := func() bool {
+		again := mustOpen(t, g.rig)
+		return slices.ContainsFunc(again.p.Snapshots(), func(x *varve.Snapshot) bool { return x.ID == second.ID })
+	}
+	if listed() {
+		t.Fatal("still listed")
+	}
+	if _, _, err := s.p.Undo(ctx, false); err != nil {
+		t.Fatal(err)
+	}
+	if !listed() {
+		t.Fatal("not back")
+	}
+	if _, err := s.v.Collect(ctx, varve.CollectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := restored(ctx, s.p, second); err != nil || got != g.listings[2] {
+		t.Errorf("back, and collected around: %v\n%s", err, differ(got, g.listings[2]))
+	}
+	if _, _, err := s.p.Redo(ctx, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.v.Collect(ctx, varve.CollectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.p.Undo(ctx, false); !errors.Is(err, varve.ErrCollected) {
+		t.Errorf("undo of what is gone: %v", err)
+	}
+	if snap := mustSnap(t, mustOpen(t, g.rig)); snap.Version != gardenSnapshots+1 {
+		t.Errorf("the next number is %d", snap.Version)
+	}
+}
