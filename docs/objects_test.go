@@ -78,6 +78,13 @@ func objects() []object {
 			req("time", "string", "when it was named"), req("checklist", "[]check", "empty for now"), dry}},
 		{name: "tag", by: "tag", fields: []field{req("version", "integer", ""), req("id", "string", ""), req("tags", "map", "of that snapshot"), dry}},
 		{name: "hold", by: "hold", fields: []field{req("version", "integer", ""), req("id", "string", ""), req("held", "bool", ""), req("reason", "string", ""), dry}},
+		{name: "keep", by: "keep", fields: []field{
+			req("policy", "string", "as flags; empty: all stay"), req("kept", "integer", "snapshots that stay"), req("forgotten", "[]forgotten", "those that do not"), req("snapshots", "[]kept", "all, in the order of their arrival"), req("applied", "bool", "they were forgotten now"), dry}},
+		{name: "forget", by: "forget", fields: []field{req("forgotten", "[]forgotten", ""), dry}},
+		{name: "gc", by: "gc", fields: []field{
+			req("packs_deleted", "integer", ""), req("bytes_freed", "integer", "of packs deleted, less those written"), req("snapshots_deleted", "integer", "forgotten ones that cannot be brought back now"),
+			req("packs_rewritten", "integer", "of the deleted, those whose needed objects were copied first"), req("bytes_written", "integer", ""), req("packs_kept", "integer", ""),
+			req("packs_waiting", "integer", "condemned ones that a store without create-if-absent keeps for a week"), dry, req("seconds", "number", "")}},
 		{name: "stats", by: "stats", fields: []field{
 			req("projects", "integer", ""), req("snapshots", "integer", ""), req("chunks", "integer", "in the vault"), req("packs", "integer", ""), req("logical_bytes", "integer", "of all versions of all files"),
 			req("unique_bytes", "integer", "after deduplication"), req("stored_bytes", "integer", "after compression"), req("dedup_ratio", "number", "logical by unique"), req("compression_ratio", "number", "unique by stored")}},
@@ -96,6 +103,8 @@ func objects() []object {
 		{name: "failure", fields: []field{req("path", "string", ""), raw, req("error", "string", "")}},
 		{name: "rename", fields: []field{req("path", "string", ""), req("old_path", "string", "")}},
 		{name: "digest", fields: []field{req("sha256", "string", ""), req("size", "integer", ""), req("modified", "string", ""), opt("path_bytes", "string", "")}},
+		{name: "forgotten", fields: []field{req("id", "string", ""), req("version", "integer", ""), req("time", "string", "")}},
+		{name: "kept", fields: []field{req("id", "string", ""), req("version", "integer", ""), req("kept", "bool", ""), req("why", "string", "the rules that keep it")}},
 		{name: "check", rare: true, fields: []field{req("text", "string", ""), req("done", "bool", "")}},
 		{name: "complaint", fields: []field{req("name", "string", ""), req("state", "string", "`ok`, `advice`, `wrong`"), req("text", "string", ""), req("advice", "string", "")}},
 	}
@@ -309,7 +318,8 @@ func session(b *book) []map[string]any {
 	step(0, "snap")
 	for _, verb := range []string{"log", "log sub/c.txt", "show", "ls latest -r", "find *.txt", "stats", "manifest", "config ls", "ignore", "ignore --explain x.tmp",
 		"version", "doctor", "milestone ls", "tag add x=y", "tag add n --dry-run", "hold add", "hold add v1 --dry-run", "milestone add z --dry-run",
-		"milestone annotate m k=v", "verify", "verify --data", "status", "restore v1 --dry-run", "restore v1", "undo --dry-run", "undo --list", "undo", "redo", "log"} {
+		"milestone annotate m k=v", "verify", "verify --data", "status", "restore v1 --dry-run", "restore v1", "undo --dry-run", "undo --list", "undo", "redo", "log",
+		"forget v2 --dry-run", "keep --yearly 1 --dry-run", "keep --yearly 1", "keep --apply --dry-run", "keep --all", "gc --dry-run", "gc"} {
 		step(0, strings.Fields(verb)...)
 	}
 	step(1, "show", "v99")
