@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -323,5 +324,61 @@ func TestRevive(t *testing.T) {
 	}
 	if snap := mustSnap(t, mustOpen(t, g.rig)); snap.Version != gardenSnapshots+1 {
 		t.Errorf("the next number is %d", snap.Version)
+	}
+}
+
+// TestResume: a snapshot that was killed is taken up by the next: what it had put is shared, but for the packs that
+// were open or on their way; and a collection leaves nothing of the dead session.
+func TestResume(t *testing.T) {
+	ctx := context.Background()
+	const files, size, packs = 12, 5 << 20, 16 << 20
+	fresh := newRig(1)
+	for n := range files {
+		if err := disk.CreateWhole(fresh.folder("project"), fmt.Sprint("file", n), 0o644, makeContent(3, size, uint64(n)+9)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh.settle()
+	for _, kill := range []int{1, 2, 3} {
+		r := fresh.fork(uint64(kill))
+		put := 0
+		stopped := errors.New("killed")
+		who := func(pid int) varve.Options {
+			o := r.options()
+			o.Boot, o.PID, o.Alive = "boot", pid, func(pid int) bool { return pid == 2 }
+			return o
+		}
+		s, err := r.openWith(ctx, hooks{vault: func(op disk.Op) error {
+			if op.Kind == disk.OpPublish && strings.Contains(op.To, "packs/") {
+				if put++; put > kill {
+					return errors.Join(stopped, disk.ErrStopped)
+				}
+			}
+			return nil
+		}}, who(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.p.Snap(ctx, plainSnap()); !errors.Is(err, disk.ErrStopped) {
+			t.Fatalf("killed: %v", err)
+		}
+		had := packBytes(t, r)
+		again, err := r.openWith(ctx, hooks{}, who(2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		snap := mustSnap(t, again)
+		if most := int64(files*size) - had + 3*packs; had < int64(kill)*packs*9/10 || snap.Stored.Sealed > most {
+			t.Errorf("killed at pack %d: %d bytes were there, %d stored again, want at most %d", kill+1, had, snap.Stored.Sealed, most)
+		}
+		if _, err := again.v.Collect(ctx, varve.CollectOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		for o, err := range store.NewFolder(r.vault.Root()).List(ctx, "sess/") {
+			t.Errorf("left of a session: %s, %v", o.Name, err)
+		}
+		if err := verified(ctx, mustOpen(t, r).v); err != nil {
+			t.Error(err)
+		}
 	}
 }

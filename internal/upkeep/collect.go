@@ -496,15 +496,13 @@ func (c *collector) tidy() error {
 	return errors.Join(c.refill(), c.db.Store().Barrier(c.ctx))
 }
 
-// tidySession removes the registration of a session that was fenced or has died in leaving: its slot is filled.
+// tidySession removes the registration of a session whose process has ended. Its slot is filled first, so that
+// nobody is in doubt whether it may commit.
 func (c *collector) tidySession(s *object.Running) error {
 	if !c.dead(s) {
 		return nil
 	}
-	if _, err := c.db.Store().Get(c.ctx, object.SlotName(s.ID), 0, -1, nil); err != nil {
-		if absent(err) {
-			return nil
-		}
+	if err := c.db.Fence(c.ctx, s.ID, 0); err != nil {
 		return err
 	}
 	names, err := c.db.Beats(c.ctx, s.ID)
