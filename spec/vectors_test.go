@@ -34,10 +34,10 @@ import (
 // these tests fail would make those unreadable too, and is what must be taken back.
 func sums() map[string]string {
 	return map[string]string{
-		"valid.zip":     "7ae0ec198e6a7a6d383b48949918ee57e8e2d3b6564e5464313ee47bb98ceca0",
-		"valid.listing": "3fd8f537d3b9788e048808e25f7c36be6f20c3b8a5aaf67025670f760b5bd7a3",
-		"cases.json":    "6554c136a97869590129f8a4d6066e1975e5bd34ba14b0baf04b788231a0ec28",
-		"layers.json":   "3055aa23c3832905fe5937258eb5409f0a02e540bd3aa9ecb394d54a652f01cc",
+		"valid.zip":     "cd83c1f5dc7c0bd981aab51589311e19e73a2bf358870bd15839c8c85bb03774",
+		"valid.listing": "3e0ee3fb3b87da1f87082b41fc14943c79bb7ce9675dfe8909e15cbaeb33f808",
+		"cases.json":    "9f9c6f1856af76339455b723f3828f9e70a9f9c16d49ea7c9bfb1bca2f801e23",
+		"layers.json":   "6656a3587890869a0fc43cda5b5441185c2e3f6d84b71e8917f5da41fdbadee3",
 	}
 }
 

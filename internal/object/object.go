@@ -4,7 +4,9 @@
 // # Promises
 //
 //   - What [DB.Get] returns has the digest that was asked for, or there is an error.
-//   - A chunk is shared only with a pack that is indexed, listed with its right size and not condemned.
+//   - A chunk is shared only with a pack that is indexed, listed with its right size, and neither condemned nor in
+//     quarantine.
+//   - Damage that a pack's parity makes good, or of which there is a copy, costs a reader time and nothing else.
 //   - [Session.Commit] returns nil only when packs, index and the snapshot's manifest have survived power
 //     loss, in this order; a session that ends otherwise leaves nothing a reader could see.
 //   - An index that is lost or damaged is made again from the packs' directories and never stops a vault
@@ -22,6 +24,7 @@
 //	gc/<n>/condemn       packs that generation n proposes to delete
 //	gc/<n>/verdict       those that it will delete
 //	gc/<n>/done          that it has
+//	quarantine/<rand>    that the pack of this name is damaged or gone: not shared with, read last
 //
 // Every object is written once under a name that is never used again. Names are 32 lower-case hex digits
 // of 16 random bytes; generations are decimal numbers of 10 digits.
@@ -79,9 +82,11 @@ type Warning struct {
 
 // Options are what a DB needs from outside.
 type Options struct {
-	Rand io.Reader        // of names and salts; must be safe for concurrent use
-	Now  func() time.Time // for heartbeats and display, never for safety
-	Warn func(Warning)    // may be nil
+	Rand io.Reader // of names and salts; must be safe for concurrent use
+	// Parity is the number of columns of parity that the data packs of a vault get which is made; 0 for none.
+	Parity int
+	Now    func() time.Time // for heartbeats and display, never for safety
+	Warn   func(Warning)    // may be nil
 }
 
 // DB is the object database of one vault. It is safe for concurrent use.
@@ -99,10 +104,12 @@ type DB struct {
 	known   map[string]bool   // index segments that were read, or found damaged
 	read    []*index.Segment  // those of them that could be read
 	spare   map[pack.ID]bool  // packs that a collection under way means to delete
+	barred  map[pack.ID]bool  // packs in quarantine
 	adopted map[pack.ID]int64 // packs that no segment in the store knows, and their sizes
 
 	packs  packCache
-	usable atomic.Pointer[map[pack.ID]bool] // packs listed with their right size and not condemned
+	usable atomic.Pointer[map[pack.ID]bool] // packs listed with their right size, neither condemned nor in quarantine
+	told   sync.Map                         // names that were warned of
 }
 
 func newDB(s store.Store, vault [16]byte, keys *seal.Keys, opt Options) *DB {
@@ -154,7 +161,7 @@ func (db *DB) ensure(ctx context.Context) error {
 }
 
 // refresh brings the set of segments up to date and indexes packs that no segment knows.
-func (db *DB) refresh(ctx context.Context) error {
+func (db *DB) refresh(ctx context.Context) (err error) {
 	for o, err := range db.store.List(ctx, "index/") {
 		if err != nil {
 			return fmt.Errorf("list index: %w", err)
@@ -175,6 +182,9 @@ func (db *DB) refresh(ctx context.Context) error {
 			continue
 		}
 		db.read = append(db.read, s)
+	}
+	if db.barred, err = db.Quarantined(ctx); err != nil {
+		return err
 	}
 	listed, err := db.listPacks(ctx)
 	if err != nil {
@@ -221,9 +231,15 @@ func (db *DB) listPacks(ctx context.Context) (map[pack.ID]int64, error) {
 }
 
 func parsePackName(name string) (pack.ID, bool) {
-	var id pack.ID
 	hexed := name[strings.LastIndexByte(name, '/')+1:]
-	if len(hexed) != 2*len(id) || name != "packs/"+hexed[:2]+"/"+hexed {
+	if len(hexed) < 2 || name != "packs/"+hexed[:2]+"/"+hexed {
+		return pack.ID{}, false
+	}
+	return parseID(hexed)
+}
+
+func parseID(hexed string) (id pack.ID, ok bool) {
+	if len(hexed) != 2*len(id) {
 		return id, false
 	}
 	_, err := hex.Decode(id[:], []byte(hexed))
@@ -239,10 +255,10 @@ func (db *DB) reconcile(ctx context.Context, segs []*index.Segment, listed map[p
 			id := pack.ID(p.ID)
 			indexed[id] = true
 			size, there := listed[id]
-			if there && size == p.Size && !db.spare[id] {
+			if there && size == p.Size && !db.spare[id] && !db.barred[id] {
 				usable[id] = true
 			}
-			if there && size != p.Size {
+			if there && size != p.Size && !db.barred[id] {
 				db.warn(packName(id), fmt.Errorf("%w: %d bytes instead of %d", ErrDamaged, size, p.Size))
 			}
 		}
@@ -255,12 +271,15 @@ func (db *DB) reconcile(ctx context.Context, segs []*index.Segment, listed map[p
 		}
 		r, err := db.packs.get(ctx, id, size)
 		if err != nil {
-			db.warn(packName(id), err)
+			if !db.barred[id] {
+				db.warn(packName(id), err)
+			}
 			continue
 		}
 		addRows(w, id, size, r.Header.Kind, r.Blocks)
-		db.adopted[id] = size
-		usable[id] = !db.spare[id]
+		if usable[id] = !db.spare[id] && !db.barred[id]; !db.barred[id] {
+			db.adopted[id] = size
+		}
 	}
 	if w.Len() > 0 {
 		if s, err := index.Open(w.Encode()); err == nil {
@@ -329,16 +348,17 @@ func (db *DB) Usable(ctx context.Context) (func(id [16]byte) bool, error) {
 	return func(id [16]byte) bool { return usable[id] }, nil
 }
 
-// Whole reports whether every pack that the index knows may be shared with. While it is, whatever an
-// uncollected snapshot refers to can be taken over unread.
+// Whole reports whether everything that the index knows is in a pack that may be shared with. While it is, whatever
+// an uncollected snapshot refers to can be taken over unread.
 func (db *DB) Whole() bool {
 	usable := *db.usable.Load()
+	lost := map[pack.ID]bool{}
 	for _, s := range db.set.Load().Segments() {
 		for _, p := range s.Packs() {
-			if !usable[pack.ID(p.ID)] {
-				return false
+			if id := pack.ID(p.ID); !usable[id] {
+				lost[id] = true
 			}
 		}
 	}
-	return true
+	return len(lost) == 0 || db.elsewhere(lost, usable)
 }

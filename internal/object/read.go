@@ -25,17 +25,23 @@ type packCache struct {
 	by   map[pack.ID]*list.Element
 	lru  list.List // of *openPack
 	cost int       // directory entries held
+
+	hopeless map[pack.ID]bool // packs that no parity makes good
 }
 
 type openPack struct {
-	id   pack.ID
-	r    *pack.Reader
-	cost int
+	id     pack.ID
+	r      *pack.Reader
+	cost   int
+	mended bool // the file is in memory
 }
 
 const packCacheEntries = 1 << 18 // about 20 MB of directory entries
 
-func (c *packCache) init(db *DB) { c.db, c.by = db, map[pack.ID]*list.Element{}; c.lru.Init() }
+func (c *packCache) init(db *DB) {
+	c.db, c.by, c.hopeless = db, map[pack.ID]*list.Element{}, map[pack.ID]bool{}
+	c.lru.Init()
+}
 
 // get reads the directory of a pack, or returns it read. size is the file's, or -1 where the caller does
 // not know it.
@@ -62,6 +68,11 @@ func (c *packCache) get(ctx context.Context, id pack.ID, size int64) (*pack.Read
 	if err == nil && p.Header.ID != id {
 		err = fmt.Errorf("%w: it is pack %s", pack.ErrDamaged, p.Header.ID)
 	}
+	if err != nil && ctx.Err() == nil {
+		if mended, merr := c.mend(ctx, id); merr == nil {
+			return mended, nil
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -73,6 +84,9 @@ func (c *packCache) add(o *openPack) {
 	o.cost = 64
 	for i := range o.r.Blocks {
 		o.cost += len(o.r.Blocks[i].Entries)
+		if o.mended {
+			o.cost += int(o.r.Blocks[i].Stored) / bytesPerEntry
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -144,10 +158,13 @@ func (r *Reader) get(ctx context.Context, d digest.Digest, dst []byte, deltas bo
 	places := r.db.set.Load().Lookup(d, r.places[:0])
 	r.places = places[:0]
 	failure := ErrMissing
-	for _, p := range append([]index.Place(nil), places...) {
+	for _, p := range lastResort(places, *r.db.usable.Load()) {
 		b, err := r.from(ctx, d, p, dst, deltas)
 		if err == nil {
 			return b, nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
 		}
 		if errors.Is(err, errOther) {
 			continue
@@ -170,17 +187,12 @@ func (r *Reader) from(ctx context.Context, d digest.Digest, p index.Place, dst [
 	if err != nil {
 		return nil, err
 	}
-	if int(p.Block) >= len(pk.Blocks) || int(p.Place) >= len(pk.Blocks[p.Block].Entries) {
-		return nil, fmt.Errorf("%w: index points past the directory of %s", ErrDamaged, packName(pk.Header.ID))
+	e, raw, err := r.find(ctx, pk, d, p, deltas)
+	if err != nil && !errors.Is(err, errOther) && ctx.Err() == nil {
+		if mended, merr := r.db.packs.mend(ctx, pack.ID(p.Pack)); merr == nil {
+			e, raw, err = r.find(ctx, mended, d, p, deltas)
+		}
 	}
-	e := &pk.Blocks[p.Block].Entries[p.Place]
-	if e.Digest != d {
-		return nil, errOther
-	}
-	if len(e.Bases) > 0 && !deltas {
-		return nil, fmt.Errorf("%w: the base of a delta is a delta", ErrDamaged)
-	}
-	raw, err := r.block(ctx, pk, int(p.Block))
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +202,22 @@ func (r *Reader) from(ctx context.Context, d digest.Digest, p index.Place, dst [
 		payload = r.held
 	}
 	return r.entry(ctx, e, payload, dst)
+}
+
+// find returns the entry of d at a place in a pack, and the raw bytes of its block.
+func (r *Reader) find(ctx context.Context, pk *pack.Reader, d digest.Digest, p index.Place, deltas bool) (*pack.Entry, []byte, error) {
+	if int(p.Block) >= len(pk.Blocks) || int(p.Place) >= len(pk.Blocks[p.Block].Entries) {
+		return nil, nil, fmt.Errorf("%w: index points past the directory of %s", ErrDamaged, packName(pk.Header.ID))
+	}
+	e := &pk.Blocks[p.Block].Entries[p.Place]
+	if e.Digest != d {
+		return nil, nil, errOther
+	}
+	if len(e.Bases) > 0 && !deltas {
+		return nil, nil, fmt.Errorf("%w: the base of a delta is a delta", ErrDamaged)
+	}
+	raw, err := r.block(ctx, pk, int(p.Block))
+	return e, raw, err
 }
 
 // entry appends the plain bytes of an entry, of which a block holds payload, to dst, verified.

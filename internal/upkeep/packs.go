@@ -227,6 +227,9 @@ func (x *examiner) inspect(id pack.ID, st *packState, file store.Reader) error {
 	if p.Header.ID != id {
 		return fmt.Errorf("%w: it is pack %s", pack.ErrDamaged, p.Header.ID)
 	}
+	if p.Tail {
+		v.finding(Damaged, packName(id), "header; its copy serves", repairCopy)
+	}
 	n := v.compare(id, st, p)
 	data := v.opt.Data
 	if data && v.spent() {

@@ -185,6 +185,32 @@ func (v *verification) checkCollections() error {
 	return nil
 }
 
+// checkQuarantine reads the notes of damaged packs. One that does not open counts all the same.
+func (v *verification) checkQuarantine() error {
+	v.barred = map[string]bool{}
+	for o, err := range v.db.Store().List(v.ctx, "quarantine/") {
+		if err != nil {
+			return fmt.Errorf("list quarantine: %w", err)
+		}
+		id := strings.TrimPrefix(o.Name, "quarantine/")
+		if len(id) < 2 {
+			continue
+		}
+		v.barred["packs/"+id[:2]+"/"+id] = true
+		b, ok, err := v.get(o.Name)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		if _, err := v.db.Keys().Open(nil, seal.Quarantine, []byte(o.Name), b, maxClear); err != nil {
+			v.finding(Damaged, o.Name, err.Error(), repairNote)
+		}
+	}
+	return nil
+}
+
 // checkChanges reads the change lists of all snapshots.
 func (v *verification) checkChanges() error {
 	r := v.db.NewReader()

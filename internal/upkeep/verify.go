@@ -44,7 +44,7 @@ func Verify(ctx context.Context, db *object.DB, snapshots []*history.Snapshot, o
 				continue
 			}
 		}
-		return &Report{Objects: v.objects, Bytes: v.bytes, Findings: v.faults.list(), Complete: v.complete}, nil
+		return v.report(), nil
 	}
 }
 
@@ -60,6 +60,7 @@ type verification struct {
 	listed   map[string]int64       // packs by name, and their sizes
 	segNames map[string]bool        // index segments that were listed
 	packs    map[pack.ID]*packState // packs that are listed or that the index knows
+	barred   map[string]bool        // names of packs in quarantine
 	set      *index.Set             // of what segments say and, of packs in none, the directories
 	deltas   map[pack.ID][]deltaRef // the deltas of each pack, until their bases were looked up
 	blame    map[index.Place]string // entries that cannot be made → the object to blame
@@ -93,12 +94,23 @@ func (v *verification) run() error {
 	}
 	v.complete = true
 	for _, step := range []func() error{v.checkConfig, v.checkKeys, v.checkSlots, v.checkLedger, v.checkCollections,
-		v.checkIndex, v.listPacks, v.readPacks, v.checkBases, v.checkChanges, v.checkTrees} {
+		v.checkQuarantine, v.checkIndex, v.listPacks, v.readPacks, v.checkBases, v.checkChanges, v.checkTrees} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// report lists what was found. That a pack in quarantine is damaged is known, and a finding only while something
+// needs it.
+func (v *verification) report() *Report {
+	for name, d := range v.faults.by {
+		if v.barred[name] && len(d.snapshots) == 0 {
+			delete(v.faults.by, name)
+		}
+	}
+	return &Report{Objects: v.objects, Bytes: v.bytes, Findings: v.faults.list(), Complete: v.complete}
 }
 
 // unchanged reports whether the packs and segments are still those that the run began with.
