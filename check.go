@@ -49,12 +49,8 @@ func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, err
 		}
 		snapshots = v.history.Snapshots("")
 	}
-	opt := upkeep.Options{Data: o.Data, Budget: o.Budget, Workers: v.opt.Workers, Now: v.opt.Now}
-	if v.opt.Progress != nil {
-		opt.Progress = func(c upkeep.Progress) {
-			v.opt.Progress(Event{Verb: "verify", Files: int64(c.Packs), TotalFiles: int64(c.AllPacks), Bytes: c.Bytes, TotalBytes: c.AllBytes})
-		}
-	}
+	opt := v.checking("verify")
+	opt.Data, opt.Budget = o.Data, o.Budget
 	r, err := upkeep.Verify(ctx, v.db, snapshots, opt)
 	if err != nil {
 		return nil, err
@@ -68,6 +64,17 @@ func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, err
 		}
 	}
 	return out, nil
+}
+
+// checking are the options of a check for a verb.
+func (v *Vault) checking(verb string) upkeep.Options {
+	opt := upkeep.Options{Workers: v.opt.Workers, Now: v.opt.Now}
+	if v.opt.Progress != nil {
+		opt.Progress = func(c upkeep.Progress) {
+			v.opt.Progress(Event{Verb: verb, Files: int64(c.Packs), TotalFiles: int64(c.AllPacks), Bytes: c.Bytes, TotalBytes: c.AllBytes})
+		}
+	}
+	return opt
 }
 
 // LastVerified returns when every byte of the vault was last found right.

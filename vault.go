@@ -126,7 +126,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // Event is one message of progress: the same for the bar, for JSON lines and for the page's stream.
 type Event struct {
-	Verb  string // "snap", "restore", "verify"
+	Verb  string // "snap", "restore", "verify", "repair"
 	Files int64  // done
 	Bytes int64  // done: looked at, written or checked
 	Read  int64  // bytes read, of those

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"varve/internal/digest"
 	"varve/internal/index"
@@ -44,6 +45,43 @@ func (db *DB) Quarantined(ctx context.Context) (map[pack.ID]bool, error) {
 		}
 	}
 	return out, nil
+}
+
+// Carry stores a block of another pack as it is: stored are its stored bytes, of which the caller has seen that
+// every entry is right. A block whose entries the session has stored already is left out.
+func (s *Session) Carry(kind pack.Kind, b *pack.Block, stored []byte) error {
+	some := len(b.Entries) == 0
+	for i := range b.Entries {
+		some = s.live.Claim(b.Entries[i].Digest) || some
+	}
+	if !some {
+		return nil
+	}
+	return s.add(kind, b.Codec, stored, int(b.Raw), b.Entries)
+}
+
+// Reindex puts the rows of a segment into the session's index, which then stands for the segments of names, too.
+func (s *Session) Reindex(rows *index.Segment, names []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range names {
+		id, ok := parseID(strings.TrimPrefix(name, "index/"))
+		if !ok {
+			return fmt.Errorf("index segment %q: %w", name, fs.ErrInvalid)
+		}
+		s.rows.Replace(index.SegmentID(id))
+		s.reindexed = true
+	}
+	if rows == nil {
+		return nil
+	}
+	packs := rows.Packs()
+	for r := range rows.Rows() {
+		var d digest.Digest // the index knows no more of it
+		copy(d[:], r.Prefix[:])
+		s.rows.Add(d, s.rows.AddPack(packs[r.Pack]), r.Block, r.Place, r.Flags)
+	}
+	return nil
 }
 
 // Mend returns a pack with what its parity makes good. It reads the whole file, past what the medium refuses.

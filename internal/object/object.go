@@ -37,7 +37,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -102,7 +101,8 @@ type DB struct {
 	ready   atomic.Bool
 	set     atomic.Pointer[index.Set]
 	known   map[string]bool   // index segments that were read, or found damaged
-	read    []*index.Segment  // those of them that could be read
+	read    []named           // those of them that could be read
+	broken  map[string]error  // the others, until they were warned of or are replaced
 	spare   map[pack.ID]bool  // packs that a collection under way means to delete
 	barred  map[pack.ID]bool  // packs in quarantine
 	adopted map[pack.ID]int64 // packs that no segment in the store knows, and their sizes
@@ -113,7 +113,7 @@ type DB struct {
 }
 
 func newDB(s store.Store, vault [16]byte, keys *seal.Keys, opt Options) *DB {
-	db := &DB{store: s, vault: vault, keys: keys, opt: opt, known: map[string]bool{}, adopted: map[pack.ID]int64{}}
+	db := &DB{store: s, vault: vault, keys: keys, opt: opt, known: map[string]bool{}, broken: map[string]error{}, adopted: map[pack.ID]int64{}}
 	db.set.Store(index.NewSet())
 	db.packs.init(db)
 	return db
@@ -178,10 +178,10 @@ func (db *DB) refresh(ctx context.Context) (err error) {
 		}
 		db.known[o.Name] = true
 		if err != nil {
-			db.warn(o.Name, err)
+			db.broken[o.Name] = err
 			continue
 		}
-		db.read = append(db.read, s)
+		db.read = append(db.read, named{o.Name, s})
 	}
 	if db.barred, err = db.Quarantined(ctx); err != nil {
 		return err
@@ -190,11 +190,40 @@ func (db *DB) refresh(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	segs, usable := db.reconcile(ctx, slices.Clone(db.read), listed)
+	segs, usable := db.reconcile(ctx, db.standing(), listed)
 	db.set.Store(index.NewSet(segs...))
 	db.usable.Store(&usable)
 	db.ready.Store(true)
 	return nil
+}
+
+// named is an index segment and its name in the store.
+type named struct {
+	name string
+	*index.Segment
+}
+
+// standing returns the segments that no other stands for, and warns of those that could not be read.
+func (db *DB) standing() []*index.Segment {
+	replaced := map[string]bool{}
+	for _, s := range db.read {
+		for _, id := range s.Replaces() {
+			replaced["index/"+hex.EncodeToString(id[:])] = true
+		}
+	}
+	var out []*index.Segment
+	for _, s := range db.read {
+		if !replaced[s.name] {
+			out = append(out, s.Segment)
+		}
+	}
+	for name, err := range db.broken {
+		if !replaced[name] {
+			db.warn(name, err)
+		}
+	}
+	clear(db.broken)
+	return out
 }
 
 const maxSegment = 4 << 30

@@ -44,7 +44,9 @@ type Session struct {
 	free  []*pack.Builder
 	rows  *index.Writer
 	bytes int64 // sealed bytes put since the last index segment
-	stats Stored
+	// reindexed: the next segment stands for others, and is put even without rows.
+	reindexed bool
+	stats     Stored
 
 	ctx     context.Context // ends when the sealer fails
 	cancel  context.CancelCauseFunc
@@ -284,10 +286,10 @@ func (s *Session) putCopy(ctx context.Context, b *pack.Builder, id pack.ID, buf 
 // putIndex publishes the rows collected so far.
 func (s *Session) putIndex(ctx context.Context) error {
 	s.mu.Lock()
-	w := s.rows
-	s.rows, s.bytes = new(index.Writer), 0
+	w, stands := s.rows, s.reindexed
+	s.rows, s.bytes, s.reindexed = new(index.Writer), 0, false
 	s.mu.Unlock()
-	if w.Len() == 0 {
+	if w.Len() == 0 && !stands {
 		return nil
 	}
 	// An index that survives power loss must not speak of packs that have not.

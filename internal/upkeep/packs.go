@@ -23,9 +23,10 @@ type segment struct {
 }
 
 // checkIndex reads every index segment. One that is damaged is a finding and takes no further part, as when
-// the vault is read.
+// the vault is read; one that another stands for takes no part at all.
 func (v *verification) checkIndex() error {
 	v.segNames = map[string]bool{}
+	broken := map[string]error{}
 	for o, err := range v.db.Store().List(v.ctx, "index/") {
 		if err != nil {
 			return fmt.Errorf("list index: %w", err)
@@ -40,10 +41,22 @@ func (v *verification) checkIndex() error {
 		}
 		s, err := v.openSegment(o.Name, sealed)
 		if err != nil {
-			v.finding(Damaged, o.Name, err.Error(), repairIndex)
+			broken[o.Name] = err
 			continue
 		}
 		v.segments = append(v.segments, s)
+	}
+	replaced := map[string]bool{}
+	for _, s := range v.segments {
+		for _, id := range s.Replaces() {
+			replaced["index/"+hex.EncodeToString(id[:])] = true
+		}
+	}
+	v.segments = slices.DeleteFunc(v.segments, func(s *segment) bool { return replaced[s.name] })
+	for name, err := range broken {
+		if !replaced[name] {
+			v.finding(Damaged, name, err.Error(), repairIndex)
+		}
 	}
 	return nil
 }
@@ -158,7 +171,7 @@ func (v *verification) makeSet() error {
 		if err != nil {
 			return fmt.Errorf("index packs: %w", err)
 		}
-		all = append(all, s)
+		all, v.unknown = append(all, s), s
 	}
 	v.set = index.NewSet(all...)
 	return nil
@@ -199,7 +212,7 @@ func (x *examiner) examine(id pack.ID) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err != nil {
-		st.bad = true
+		st.bad, st.newer = true, errors.Is(err, errors.ErrUnsupported)
 		kind := Damaged
 		if absent(err) {
 			kind = Missing

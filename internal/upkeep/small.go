@@ -185,30 +185,14 @@ func (v *verification) checkCollections() error {
 	return nil
 }
 
-// checkQuarantine reads the notes of damaged packs. One that does not open counts all the same.
+// checkQuarantine lists the packs that are known to be damaged.
 func (v *verification) checkQuarantine() error {
+	barred, err := v.db.Quarantined(v.ctx)
 	v.barred = map[string]bool{}
-	for o, err := range v.db.Store().List(v.ctx, "quarantine/") {
-		if err != nil {
-			return fmt.Errorf("list quarantine: %w", err)
-		}
-		id := strings.TrimPrefix(o.Name, "quarantine/")
-		if len(id) < 2 {
-			continue
-		}
-		v.barred["packs/"+id[:2]+"/"+id] = true
-		b, ok, err := v.get(o.Name)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
-		}
-		if _, err := v.db.Keys().Open(nil, seal.Quarantine, []byte(o.Name), b, maxClear); err != nil {
-			v.finding(Damaged, o.Name, err.Error(), repairNote)
-		}
+	for id := range barred {
+		v.barred[packName(id)] = true
 	}
-	return nil
+	return err
 }
 
 // checkChanges reads the change lists of all snapshots.

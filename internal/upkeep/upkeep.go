@@ -33,7 +33,6 @@ const (
 const (
 	repairCopy  = "put the object back from another copy of the vault"
 	repairIndex = "none needed: the index is made again from the packs"
-	repairNote  = "none needed: its name says that the pack is damaged"
 	repairKey   = "another key opens the vault: add a new key and remove this one"
 )
 

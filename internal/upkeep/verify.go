@@ -21,6 +21,15 @@ const attempts = 3
 // Verify checks the vault and the snapshots. What is wrong with the vault is a finding; an error says
 // that the check itself could not be done. Sessions and collections may run meanwhile.
 func Verify(ctx context.Context, db *object.DB, snapshots []*history.Snapshot, opt Options) (*Report, error) {
+	v, err := check(ctx, db, snapshots, opt)
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	return &Report{Objects: v.objects, Bytes: v.bytes, Findings: v.faults.list(), Complete: v.complete}, nil
+}
+
+// check returns a verification that was run.
+func check(ctx context.Context, db *object.DB, snapshots []*history.Snapshot, opt Options) (*verification, error) {
 	opt.Workers = max(opt.Workers, 1)
 	if opt.Now == nil {
 		opt.Budget = 0
@@ -32,19 +41,20 @@ func Verify(ctx context.Context, db *object.DB, snapshots []*history.Snapshot, o
 	for try := 1; ; try++ {
 		v := &verification{ctx: ctx, db: db, opt: opt, began: began, snapshots: snapshots}
 		if err := v.run(); err != nil {
-			return nil, fmt.Errorf("verify: %w", err)
+			return nil, err
 		}
 		if len(v.faults.by) > 0 && try < attempts {
 			// A collection may have moved what seemed to be missing.
 			same, err := v.unchanged()
 			if err != nil {
-				return nil, fmt.Errorf("verify: %w", err)
+				return nil, err
 			}
 			if !same {
 				continue
 			}
 		}
-		return v.report(), nil
+		v.forgive()
+		return v, nil
 	}
 }
 
@@ -62,6 +72,7 @@ type verification struct {
 	packs    map[pack.ID]*packState // packs that are listed or that the index knows
 	barred   map[string]bool        // names of packs in quarantine
 	set      *index.Set             // of what segments say and, of packs in none, the directories
+	unknown  *index.Segment         // the latter alone; nil if there are none
 	deltas   map[pack.ID][]deltaRef // the deltas of each pack, until their bases were looked up
 	blame    map[index.Place]string // entries that cannot be made → the object to blame
 	allBytes int64
@@ -79,6 +90,8 @@ type verification struct {
 type packState struct {
 	size int64 // as listed; -1: not there
 	bad  bool  // nothing in it can be had
+	// newer: it is of a format that this program does not read.
+	newer bool
 	// blocks are those that cannot be had.
 	blocks map[uint32]bool
 }
@@ -102,15 +115,13 @@ func (v *verification) run() error {
 	return nil
 }
 
-// report lists what was found. That a pack in quarantine is damaged is known, and a finding only while something
-// needs it.
-func (v *verification) report() *Report {
+// forgive takes back what is known: that a pack in quarantine is damaged is a finding only while something needs it.
+func (v *verification) forgive() {
 	for name, d := range v.faults.by {
 		if v.barred[name] && len(d.snapshots) == 0 {
 			delete(v.faults.by, name)
 		}
 	}
-	return &Report{Objects: v.objects, Bytes: v.bytes, Findings: v.faults.list(), Complete: v.complete}
 }
 
 // unchanged reports whether the packs and segments are still those that the run began with.
