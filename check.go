@@ -50,11 +50,12 @@ func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, err
 		snapshots = v.history.Snapshots("")
 	}
 	opt := v.checking("verify")
-	opt.Data, opt.Budget = o.Data, o.Budget
+	opt.Data, opt.Budget, opt.Last = o.Data, o.Budget, v.readings()
 	r, err := upkeep.Verify(ctx, v.db, snapshots, opt)
 	if err != nil {
 		return nil, err
 	}
+	v.noteReadings(ctx, r.Read)
 	out := &VerifyReport{OK: len(r.Findings) == 0, Objects: r.Objects, Bytes: r.Bytes, Complete: r.Complete, Findings: r.Findings}
 	if out.OK && out.Complete && o.Data && o.Snapshots == nil {
 		// That it cannot be noted, in a vault that is read only, takes nothing from the check.

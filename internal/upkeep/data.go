@@ -332,11 +332,14 @@ func (v *verification) settle(id pack.ID, s *passage) {
 		at := index.Place{Pack: index.PackID(id), Block: b, Place: place, Flags: flagsOf(s.p.Header.Kind, &s.p.Blocks[b].Entries[place])}
 		v.blame[at] = packName(id)
 	}
+	if len(s.why) == 0 && !s.p.Tail {
+		v.read = append(v.read, id)
+	}
 	for i, why := range s.why {
 		if i == maxDetailed {
-			v.faults.add(Damaged, packName(id), fmt.Sprintf("and %d more", len(s.why)-i), repairCopy)
+			v.faults.add(Damaged, packName(id), fmt.Sprintf("and %d more", len(s.why)-i), repairPack)
 			break
 		}
-		v.faults.add(Damaged, packName(id), why, repairCopy)
+		v.faults.add(Damaged, packName(id), why, repairPack)
 	}
 }

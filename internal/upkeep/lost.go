@@ -229,7 +229,7 @@ func (h *healing) verbatim(name string) (n int, err error) {
 
 // report says of each finding what became of it.
 func (h *healing) report() *RepairReport {
-	r := &RepairReport{Report: Report{Objects: h.v.objects, Bytes: h.v.bytes, Findings: h.v.faults.list(), Complete: h.v.complete}, Stored: h.stored, Quarantined: h.barred}
+	r := &RepairReport{Report: *h.v.report(), Stored: h.stored, Quarantined: h.barred}
 	lost := map[string]int{}
 	for _, blame := range h.lost {
 		lost[blame]++

@@ -1,6 +1,7 @@
 package upkeep
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -104,9 +105,9 @@ func (v *verification) listPacks() error {
 			switch {
 			case st == nil:
 				v.packs[id] = &packState{size: -1}
-				v.finding(Missing, packName(id), "the index knows it and it is not there", repairCopy)
+				v.finding(Missing, packName(id), "the index knows it and it is not there", repairPack)
 			case st.size >= 0 && st.size != p.Size:
-				v.finding(Damaged, packName(id), fmt.Sprintf("%d bytes instead of %d", st.size, p.Size), repairCopy)
+				v.finding(Damaged, packName(id), fmt.Sprintf("%d bytes instead of %d", st.size, p.Size), repairPack)
 			}
 		}
 	}
@@ -130,7 +131,9 @@ func (v *verification) readPacks() error {
 			ids = append(ids, id)
 		}
 	}
-	slices.SortFunc(ids, func(a, b pack.ID) int { return slices.Compare(a[:], b[:]) })
+	slices.SortFunc(ids, func(a, b pack.ID) int {
+		return cmp.Or(v.opt.Last[a].Compare(v.opt.Last[b]), slices.Compare(a[:], b[:]))
+	})
 	v.deltas, v.blame = map[pack.ID][]deltaRef{}, map[index.Place]string{}
 	queue := make(chan pack.ID)
 	ctx, cancel := context.WithCancelCause(v.ctx)
@@ -220,7 +223,7 @@ func (x *examiner) examine(id pack.ID) error {
 			// The medium may be failing: what cannot be read is lost as much as what is wrong.
 			err = fmt.Errorf("read: %w", err)
 		}
-		v.faults.add(kind, packName(id), err.Error(), repairCopy)
+		v.faults.add(kind, packName(id), err.Error(), repairPack)
 	}
 	v.done++
 	if v.opt.Progress != nil {
@@ -241,7 +244,7 @@ func (x *examiner) inspect(id pack.ID, st *packState, file store.Reader) error {
 		return fmt.Errorf("%w: it is pack %s", pack.ErrDamaged, p.Header.ID)
 	}
 	if p.Tail {
-		v.finding(Damaged, packName(id), "header; its copy serves", repairCopy)
+		v.finding(Damaged, packName(id), "header; its copy serves", repairPack)
 	}
 	n := v.compare(id, st, p)
 	data := v.opt.Data

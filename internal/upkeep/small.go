@@ -217,7 +217,7 @@ func (v *verification) checkChanges() error {
 				if v.ctx.Err() != nil {
 					return v.ctx.Err()
 				}
-				v.faults.add(Damaged, d.String(), "change list: "+err.Error(), repairCopy).touch(s, "")
+				v.faults.add(Damaged, d.String(), "change list: "+err.Error(), repairPack).touch(s, "")
 			}
 		}
 	}

@@ -25,7 +25,11 @@ func Verify(ctx context.Context, db *object.DB, snapshots []*history.Snapshot, o
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
-	return &Report{Objects: v.objects, Bytes: v.bytes, Findings: v.faults.list(), Complete: v.complete}, nil
+	return v.report(), nil
+}
+
+func (v *verification) report() *Report {
+	return &Report{Objects: v.objects, Bytes: v.bytes, Findings: v.faults.list(), Complete: v.complete, Read: v.read}
 }
 
 // check returns a verification that was run.
@@ -84,6 +88,7 @@ type verification struct {
 	bytes    int64
 	done     int
 	complete bool
+	read     [][16]byte // packs that are right from end to end
 }
 
 // packState is what is known of a pack.
@@ -166,7 +171,7 @@ func (v *verification) fault(p *index.Place) string {
 }
 
 // lookup tells whether d can be had from any place, and otherwise what to blame: a pack, or d itself if it
-// is in none. whole leaves out what is stored as a delta.
+// is in none; of packs rather one that is not in quarantine. whole leaves out what is stored as a delta.
 func (v *verification) lookup(d digest.Digest, whole bool) (blame string, ok bool) {
 	var buf [4]index.Place
 	for _, p := range v.set.Lookup(d, buf[:0]) {
@@ -177,7 +182,7 @@ func (v *verification) lookup(d digest.Digest, whole bool) (blame string, ok boo
 		if b == "" {
 			return "", true
 		}
-		if blame == "" {
+		if blame == "" || v.barred[blame] && !v.barred[b] {
 			blame = b
 		}
 	}
@@ -192,7 +197,7 @@ func (v *verification) blamed(name string) *damage {
 	if d := v.faults.by[name]; d != nil {
 		return d
 	}
-	return v.faults.add(Missing, name, "it is in no pack", repairCopy)
+	return v.faults.add(Missing, name, "it is in no pack", repairPack)
 }
 
 // absent reports whether an error of the store says that an object is not there.
