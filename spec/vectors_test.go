@@ -36,7 +36,7 @@ func sums() map[string]string {
 	return map[string]string{
 		"valid.zip":     "cd83c1f5dc7c0bd981aab51589311e19e73a2bf358870bd15839c8c85bb03774",
 		"valid.listing": "3e0ee3fb3b87da1f87082b41fc14943c79bb7ce9675dfe8909e15cbaeb33f808",
-		"cases.json":    "9f9c6f1856af76339455b723f3828f9e70a9f9c16d49ea7c9bfb1bca2f801e23",
+		"cases.json":    "eb34455222d53fd76bbd51c44e87f77cf6354f67a9f0fbe01546a76030595219",
 		"layers.json":   "6656a3587890869a0fc43cda5b5441185c2e3f6d84b71e8917f5da41fdbadee3",
 	}
 }

@@ -3,6 +3,7 @@ package upkeep_test
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"testing"
 
 	"varve/internal/history"
+	"varve/internal/index"
 	"varve/internal/object"
 	"varve/internal/pack"
 	"varve/internal/seal"
@@ -316,6 +318,11 @@ func TestIndexHeals(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	v.clean()
+	v.lie()
+	if r := v.repair(upkeep.RepairOptions{}); !r.Ok() || len(r.Outcomes) != 1 || r.Outcomes[0].Kind != upkeep.Disagrees {
+		t.Fatalf("%+v", r)
+	}
+	v.clean()
 	warned := 0
 	opt := options(7)
 	opt.Warn = func(object.Warning) { warned++ }
@@ -325,6 +332,26 @@ func TestIndexHeals(t *testing.T) {
 	}
 	if err := db.Refresh(t.Context()); err != nil || warned > 0 || !db.Whole() {
 		t.Errorf("opened with %d warnings: %v", warned, err)
+	}
+}
+
+// lie puts a sound segment of the index that says of a pack what is not so.
+func (v *vault) lie() {
+	v.t.Helper()
+	name := v.packsOf(pack.Data)[0]
+	w := new(index.Writer)
+	id, err := hex.DecodeString(name[len("packs/xx/"):])
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	w.Add(v.db.Digest([]byte("not there")), w.AddPack(index.PackInfo{ID: index.PackID(id), Size: int64(len(v.objects()[name]))}), 0, 0, 0)
+	segment := strings.Repeat("5", 32)
+	b, err := v.db.Keys().Seal(nil, seal.Index, []byte(segment), w.Encode(), options(6).Rand)
+	if err == nil {
+		err = v.store.Put(v.t.Context(), "index/"+segment, b)
+	}
+	if err != nil {
+		v.t.Fatal(err)
 	}
 }
 
