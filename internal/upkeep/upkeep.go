@@ -1,11 +1,14 @@
-// Package upkeep checks a vault.
+// Package upkeep checks a vault and makes good what is damaged.
 //
 // [Verify] promises: if its report has no findings and is complete, then every byte that the given snapshots
 // need is in the store, is what was written, and makes sense; with Options.Data every byte of every pack was
 // read from the store and opened, and every chunk has its digest. It changes nothing and believes nothing that
 // was read before it began. Damage is reported once, with the paths and the snapshots that it touches.
 //
-// What it cannot know: a snapshot or a ledger segment that vanished without a trace, unless the caller
+// [Repair] promises: it deletes nothing and changes nothing that is there; what it says is healed can be had from
+// packs that are sound and durable; what is lost counts as new for the next snapshot that has it.
+//
+// What Verify cannot know: a snapshot or a ledger segment that vanished without a trace, unless the caller
 // remembers the snapshot. Packs that nothing refers to are what a session leaves that ended without a
 // commit, and no finding.
 package upkeep
