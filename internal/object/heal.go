@@ -161,7 +161,7 @@ func (c *packCache) mend(ctx context.Context, id pack.ID) (*pack.Reader, error) 
 	}
 	p, err := c.db.Mend(ctx, id)
 	if err != nil {
-		if errors.Is(err, ErrDamaged) {
+		if ctx.Err() == nil && !errors.Is(err, fs.ErrNotExist) {
 			c.mu.Lock()
 			c.hopeless[id] = true
 			c.mu.Unlock()

@@ -187,10 +187,16 @@ func (r *Reader) from(ctx context.Context, d digest.Digest, p index.Place, dst [
 	if err != nil {
 		return nil, err
 	}
-	e, raw, err := r.find(ctx, pk, d, p, deltas)
-	if err != nil && !errors.Is(err, errOther) && ctx.Err() == nil {
+	e, err := find(pk, d, p, deltas)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := r.block(ctx, pk, int(p.Block))
+	if err != nil && ctx.Err() == nil {
 		if mended, merr := r.db.packs.mend(ctx, pack.ID(p.Pack)); merr == nil {
-			e, raw, err = r.find(ctx, mended, d, p, deltas)
+			if e, err = find(mended, d, p, deltas); err == nil {
+				raw, err = r.block(ctx, mended, int(p.Block))
+			}
 		}
 	}
 	if err != nil {
@@ -204,20 +210,19 @@ func (r *Reader) from(ctx context.Context, d digest.Digest, p index.Place, dst [
 	return r.entry(ctx, e, payload, dst)
 }
 
-// find returns the entry of d at a place in a pack, and the raw bytes of its block.
-func (r *Reader) find(ctx context.Context, pk *pack.Reader, d digest.Digest, p index.Place, deltas bool) (*pack.Entry, []byte, error) {
+// find returns the entry of d at a place in a pack.
+func find(pk *pack.Reader, d digest.Digest, p index.Place, deltas bool) (*pack.Entry, error) {
 	if int(p.Block) >= len(pk.Blocks) || int(p.Place) >= len(pk.Blocks[p.Block].Entries) {
-		return nil, nil, fmt.Errorf("%w: index points past the directory of %s", ErrDamaged, packName(pk.Header.ID))
+		return nil, fmt.Errorf("%w: index points past the directory of %s", ErrDamaged, packName(pk.Header.ID))
 	}
 	e := &pk.Blocks[p.Block].Entries[p.Place]
 	if e.Digest != d {
-		return nil, nil, errOther
+		return nil, errOther
 	}
 	if len(e.Bases) > 0 && !deltas {
-		return nil, nil, fmt.Errorf("%w: the base of a delta is a delta", ErrDamaged)
+		return nil, fmt.Errorf("%w: the base of a delta is a delta", ErrDamaged)
 	}
-	raw, err := r.block(ctx, pk, int(p.Block))
-	return e, raw, err
+	return e, nil
 }
 
 // entry appends the plain bytes of an entry, of which a block holds payload, to dst, verified.

@@ -258,7 +258,8 @@ func (h *healing) judge(o *Outcome, lost int) {
 	case kind == "packs":
 		id, _ := parsePackName(o.Object)
 		if !h.damaged[id] {
-			break // of a newer format
+			done = append(done, "it cannot be judged: read it with a newer varve, or as a user who may")
+			break
 		}
 		o.Healed = lost == 0
 		done = append(done, "the pack is in quarantine")

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -215,7 +216,7 @@ func (x *examiner) examine(id pack.ID) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err != nil {
-		st.bad, st.newer = true, errors.Is(err, errors.ErrUnsupported)
+		st.bad, st.unjudged = true, errors.Is(err, errors.ErrUnsupported) || passing(err)
 		kind := Damaged
 		if absent(err) {
 			kind = Missing
@@ -230,6 +231,12 @@ func (x *examiner) examine(id pack.ID) error {
 		v.opt.Progress(Progress{Packs: v.done, AllPacks: len(v.packs), Bytes: v.bytes, AllBytes: v.allBytes})
 	}
 	return nil
+}
+
+// passing reports whether an error says nothing of the object: another user, or another time, might read it.
+func passing(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.Is(err, fs.ErrPermission) || errors.As(err, &t) && t.Timeout()
 }
 
 // inspect opens the pack, compares it with the index, and reads it through. Its error condemns the pack.

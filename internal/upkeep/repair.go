@@ -121,11 +121,11 @@ func repair(ctx context.Context, db *object.DB, snapshots []*history.Snapshot, o
 	return h.report(), db.Refresh(ctx)
 }
 
-// damaged returns the packs of which something is wrong. Those of a newer format are none of ours to judge.
+// damaged returns the packs of which something is wrong, as far as that can be judged.
 func (v *verification) damaged() map[pack.ID]bool {
 	out := map[pack.ID]bool{}
 	for id, st := range v.packs {
-		if _, found := v.faults.by[packName(id)]; found && !st.newer {
+		if _, found := v.faults.by[packName(id)]; found && !st.unjudged {
 			out[id] = true
 		}
 	}
@@ -316,7 +316,8 @@ func (h *healing) spoilt() error {
 	more := map[pack.ID]bool{}
 	for d := range h.lost {
 		for _, p := range h.v.set.Lookup(d, nil) {
-			if id := pack.ID(p.Pack); !h.damaged[id] && !h.v.barred[packName(id)] {
+			id := pack.ID(p.Pack)
+			if st := h.v.packs[id]; st != nil && !st.unjudged && !h.damaged[id] && !h.v.barred[packName(id)] {
 				more[id] = true
 			}
 		}

@@ -3,9 +3,11 @@ package upkeep_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
@@ -391,6 +393,44 @@ func TestRepairFenced(t *testing.T) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	v.clean()
+}
+
+// forbidding is a store that lets nobody read one object.
+type forbidding struct {
+	store.Store
+	name string
+}
+
+func (f *forbidding) Get(ctx context.Context, name string, off, n int64, dst []byte) ([]byte, error) {
+	if name == f.name {
+		return dst, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	}
+	return f.Store.Get(ctx, name, off, n, dst)
+}
+
+// TestUnjudged: a pack that may not be read, or is of a newer format, is a finding; it is not given up.
+func TestUnjudged(t *testing.T) {
+	for _, newer := range []bool{false, true} {
+		v := protected(t, 0)
+		name := v.packsOf(pack.Data)[0]
+		var s store.Store = v.store
+		if newer {
+			b := bytes.Clone(v.objects()[name])
+			b[8] = 2
+			binary.LittleEndian.PutUint32(b[108:], crc32.Checksum(b[:108], crc32.MakeTable(crc32.Castagnoli)))
+			v.replace(name, b)
+		} else {
+			s = &forbidding{v.store, name}
+		}
+		db, err := object.Open(t.Context(), s, nil, options(5))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := upkeep.Repair(t.Context(), db, v.snaps, upkeep.RepairOptions{})
+		if err != nil || r.Ok() || r.Quarantined != 0 {
+			t.Errorf("newer %v: %+v, %v", newer, r, err)
+		}
+	}
 }
 
 // TestTwoDamages: two damages are two findings, each with what it touches, and each is healed or not for itself.

@@ -95,8 +95,9 @@ type verification struct {
 type packState struct {
 	size int64 // as listed; -1: not there
 	bad  bool  // nothing in it can be had
-	// newer: it is of a format that this program does not read.
-	newer bool
+	// unjudged: it is of a format that this program does not read, or may not be read now. It is a finding, and no
+	// reason to give the pack up.
+	unjudged bool
 	// blocks are those that cannot be had.
 	blocks map[uint32]bool
 }
