@@ -49,16 +49,13 @@ func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, err
 		}
 		snapshots = v.history.Snapshots("")
 	}
-	opt := upkeep.Options{Data: o.Data, Budget: o.Budget, Workers: v.opt.Workers, Now: v.opt.Now}
-	if v.opt.Progress != nil {
-		opt.Progress = func(c upkeep.Progress) {
-			v.opt.Progress(Event{Verb: "verify", Files: int64(c.Packs), TotalFiles: int64(c.AllPacks), Bytes: c.Bytes, TotalBytes: c.AllBytes})
-		}
-	}
+	opt := v.checking("verify")
+	opt.Data, opt.Budget, opt.Last = o.Data, o.Budget, v.readings()
 	r, err := upkeep.Verify(ctx, v.db, snapshots, opt)
 	if err != nil {
 		return nil, err
 	}
+	v.noteReadings(ctx, r.Read)
 	out := &VerifyReport{OK: len(r.Findings) == 0, Objects: r.Objects, Bytes: r.Bytes, Complete: r.Complete, Findings: r.Findings}
 	if out.OK && out.Complete && o.Data && o.Snapshots == nil {
 		// That it cannot be noted, in a vault that is read only, takes nothing from the check.
@@ -68,6 +65,17 @@ func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, err
 		}
 	}
 	return out, nil
+}
+
+// checking are the options of a check for a verb.
+func (v *Vault) checking(verb string) upkeep.Options {
+	opt := upkeep.Options{Workers: v.opt.Workers, Now: v.opt.Now}
+	if v.opt.Progress != nil {
+		opt.Progress = func(c upkeep.Progress) {
+			v.opt.Progress(Event{Verb: verb, Files: int64(c.Packs), TotalFiles: int64(c.AllPacks), Bytes: c.Bytes, TotalBytes: c.AllBytes})
+		}
+	}
+	return opt
 }
 
 // LastVerified returns when every byte of the vault was last found right.

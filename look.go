@@ -18,7 +18,6 @@ import (
 	"varve/internal/digest"
 	"varve/internal/disk"
 	"varve/internal/history"
-	"varve/internal/index"
 	"varve/internal/tree"
 )
 
@@ -394,7 +393,7 @@ func (v *Vault) Stats(ctx context.Context) (Stats, error) {
 		st.Logical += int64(s.Tree.Bytes)
 	}
 	st.Projects = len(projects)
-	st.Chunks = int64(index.NewSet(v.db.Segments()...).Len())
+	st.Chunks = v.db.Objects()
 	for o, err := range v.store().List(ctx, "") {
 		if err != nil {
 			return st, err

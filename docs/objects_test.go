@@ -46,7 +46,7 @@ func objects() []object {
 		{name: "status", by: "status", fields: []field{
 			req("project", "string", "id"), req("path", "string", "the project's folder"), req("added", "strings", "paths, as the next four"), req("modified", "strings", ""), req("removed", "strings", ""),
 			req("renamed", "[]rename", ""), req("metadata", "strings", "of which only times, permissions and the like changed"), req("vault", "vault", ""),
-			req("last_snapshot", "snapshot?", ""), req("last_verified", "string?", "when `verify --data` ended well"), req("same_device", "bool", "vault and project are on one disk"),
+			req("last_snapshot", "snapshot?", ""), req("last_verified", "string?", "when `verify --data` ended well"), req("verified_since", "string?", "every byte was read and found right then or later, on this machine, but for the next"), req("unverified_bytes", "integer", "of packs not read yet"), req("same_device", "bool", "vault and project are on one disk"),
 			req("skipped_files", "integer", "as in snapshot"), req("skipped_bytes", "integer", ""), req("errors", "[]failure", "")}},
 		{name: "version", by: "log PATH, find", fields: []field{
 			req("version", "integer", "of the snapshot, as the next three"), req("ref", "string", ""), req("id", "string", ""), req("time", "string", ""), path, raw, req("bytes", "integer", "of the file"), req("sha256", "string", ""),
@@ -68,9 +68,12 @@ func objects() []object {
 		{name: "verify", by: "verify", fields: []field{
 			req("ok", "bool", "no finding"), req("complete", "bool", "the budget was enough for all"), req("data", "bool", "every byte was read"), req("checked_objects", "integer", ""), req("checked_bytes", "integer", ""),
 			req("findings", "[]finding", "any: exit code 20"), req("seconds", "number", "")}},
-		{name: "finding", by: "within verify", fields: []field{
+		{name: "repair", by: "repair, after a finding a line", fields: []field{
+			req("ok", "bool", "nothing remains; else exit code 20"), req("checked_objects", "integer", ""), req("checked_bytes", "integer", ""), req("found", "integer", "findings"), req("healed", "integer", "of them"),
+			req("remaining", "integer", "of them"), req("stored_objects", "integer", "stored again"), req("quarantined", "integer", "packs set aside"), req("seconds", "number", ""), dry}},
+		{name: "finding", by: "repair, and within verify", fields: []field{
 			req("kind", "string", "`missing`, `damaged` …"), req("object", "string", "its name in the vault, or its digest"), req("path", "string", "a file that it hits"), raw, req("paths", "strings", "files that it hits"),
-			req("snapshots", "strings", "they are in, as `project@v1`"), req("detail", "string", "for people"), req("repair", "string", "what helps")}},
+			req("snapshots", "strings", "they are in, as `project@v1`"), req("detail", "string", "for people"), req("repair", "string", "what helps; of `repair`: what was done"), opt("healed", "bool", "of `repair`: nothing of it remains")}},
 		{name: "manifest", by: "manifest", fields: []field{
 			req("version", "integer", ""), req("id", "string", ""), req("time", "string", ""), req("files", "{}digest", "by path")}},
 		{name: "milestone", by: "milestone", fields: []field{
@@ -97,7 +100,7 @@ func objects() []object {
 		{name: "doctor", by: "doctor", fields: []field{req("ok", "bool", ""), req("checks", "[]complaint", "")}},
 		{name: "program", by: "version", fields: []field{req("version", "string", ""), req("go", "string", ""), req("system", "string", "")}},
 		{name: "error", by: "every verb that fails", fields: []field{req("code", "string", "the word of the [exit code](#exit-codes)"), req("message", "string", ""), req("hint", "string", "what to type next, or empty"), req("exit", "integer", "the exit code")}},
-		{name: "progress", by: "snap, restore, verify with --verbose, at most one a second", rare: true, fields: []field{
+		{name: "progress", by: "snap, restore, verify, repair with --verbose, at most one a second", rare: true, fields: []field{
 			req("verb", "string", ""), req("files", "integer", "looked at"), req("bytes", "integer", "looked at"), req("read_bytes", "integer", "read because they may be new"), req("total_files", "integer", "of the last snapshot"), req("total_bytes", "integer", ""),
 			req("stored_bytes", "integer", ""), req("errors", "integer", ""), req("seconds", "number", "")}},
 		{name: "failure", fields: []field{req("path", "string", ""), raw, req("error", "string", "")}},
@@ -326,6 +329,7 @@ func session(b *book) []map[string]any {
 	step(2, "nonsense")
 	damage(b)
 	step(20, "verify", "--data")
+	step(0, "repair", "--dry-run")
 	step(3, "restore", "v1", "--to", filepath.Join(b.home, "out"))
 	return all
 }

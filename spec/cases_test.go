@@ -189,6 +189,7 @@ func (m *maker) reseal(name string, change func(*pack.Header, []pack.Block, []by
 	}
 	change(&p.Header, p.Blocks, body)
 	b := pack.NewBuilder(p.Header.Kind)
+	b.Parity = p.Header.Parity
 	for i := range p.Blocks {
 		x := &p.Blocks[i]
 		b.Add(x.Codec, body[x.Off:x.Off+int64(x.Stored)], int(x.Raw), x.Entries)
@@ -215,20 +216,14 @@ func (m *maker) packs() {
 		return h.Kind == pack.Data && b.Codec == seal.Raw && len(b.Entries) > 0 && b.Entries[0].Bases == nil
 	})
 	meta, _ := m.find("page", func(h *pack.Header, _ *pack.Block) bool { return h.Kind == pack.Meta })
-	for _, x := range []struct{ what, name string }{{"data", data}, {"metadata", meta}} {
-		end := m.end(x.name)
-		m.bad(x.what+"-pack-gone", "a pack that snapshots need is not there", isMissing, remove(x.name))
-		m.bad(x.what+"-pack-header", "a bit of the header", isDamaged, flip(x.name, 20))
-		m.bad(x.what+"-pack-flipped", "a bit of the first segment", isDamaged, flip(x.name, 112))
-		m.bad(x.what+"-pack-last", "a bit of the last tag", isDamaged, flip(x.name, end-1))
-		m.bad(x.what+"-pack-cut", "a pack without its last byte", isDamaged, cut(x.name, end-1))
-		m.bad(x.what+"-pack-head-only", "a pack cut behind its header", isDamaged, cut(x.name, 112))
-		m.bad(x.what+"-pack-longer", "a pack with a byte too many", isDamaged, put(x.name, append(bytes.Clone(m.o[x.name]), 0)))
-	}
+	m.dataPack(data)
+	m.metaPack(meta)
 	m.bad("pack-elsewhere", "a pack under the name of another", isDamaged, put(data, m.o[meta]))
 	m.bad("pack-newer", "a pack of a format that comes later", isNewer, put(data, rehead(m.o[data], 8, 2)))
 	m.bad("pack-kind", "a pack of a kind that comes later", isNewer, put(data, rehead(m.o[data], 10, 3)))
-	m.bad("pack-reserved", "a reserved byte is not zero", isNewer, put(data, rehead(m.o[data], 12, 1)))
+	m.bad("pack-reserved", "a reserved byte is not zero", isNewer, put(data, rehead(m.o[data], 14, 1)))
+	m.bad("pack-parity", "more parity than there can be", isNewer, put(data, rehead(m.o[data], 12, 17)))
+	m.bad("pack-sector", "sectors of 8192 bytes", isNewer, put(data, rehead(m.o[data], 13, 13)))
 	m.bad("chunk-other-bytes", "a sealed pack in which a chunk's bytes are not those of its digest", isDamaged,
 		put(data, m.reseal(data, func(_ *pack.Header, b []pack.Block, body []byte) { body[b[raw].Off] ^= 1 })))
 	m.bad("chunk-other-digest", "the index knows the first 16 bytes of a digest; the directory has another behind them", isMissing,
@@ -245,6 +240,67 @@ func (m *maker) packs() {
 	m.typed()
 	m.bad("base-missing", "a delta whose base is not in the vault", isMissing,
 		put(deltas, m.reseal(deltas, func(_ *pack.Header, b []pack.Block, _ []byte) { b[block].Entries[0].Bases[0][0] ^= 1 })))
+}
+
+// dataPack makes cases of a pack with parity.
+func (m *maker) dataPack(name string) {
+	end := m.end(name)
+	sealed := func(change func(b []byte)) edit {
+		b := bytes.Clone(m.o[name])
+		change(b)
+		return put(name, b)
+	}
+	p := readPack(m.t, m.keys, m.o[name])
+	off, _ := p.Check().Rest()
+	sector := 1 << p.Header.Sector
+	m.bad("data-pack-gone", "a pack that snapshots need is not there", isMissing, remove(name))
+	m.ok("data-pack-header", "a bit of the header: its copy serves", true, flip(name, 20))
+	m.ok("data-pack-flipped", "a bit of the first segment: parity makes it good", true, flip(name, 112))
+	m.ok("data-pack-last", "a bit of the last tag", true, flip(name, int(off)-1))
+	m.ok("data-pack-parity", "a bit of the parity: nobody needs it, and a check finds it", true, flip(name, end-2000))
+	m.ok("data-pack-sums", "a bit of the sums", true, flip(name, int(off)+1))
+	m.ok("data-pack-header-copy", "a bit of the header's copy", true, flip(name, end-1))
+	m.ok("data-pack-cut", "a pack without its last byte", true, cut(name, end-1))
+	m.ok("data-pack-cut-to-stream", "a pack without its parity", true, cut(name, int(off)))
+	m.ok("data-pack-longer", "a pack with a byte too many", true, put(name, append(bytes.Clone(m.o[name]), 0)))
+	m.ok("data-pack-sector", "a sector is gone, at the head", true, sealed(func(b []byte) { clear(b[:sector]) }))
+	m.ok("data-pack-two-sectors", "two sectors are gone, with their first sums", true, sealed(func(b []byte) {
+		clear(b[3*sector : 4*sector])
+		clear(b[9*sector : 10*sector])
+		clear(b[off+12 : off+40])
+	}))
+	m.bad("data-pack-three-sectors", "three sectors are gone, and there are two columns of parity", isDamaged, sealed(func(b []byte) {
+		clear(b[3*sector : 6*sector])
+	}))
+	m.bad("data-pack-head-only", "a pack cut behind its header", isDamaged, cut(name, 112))
+	id := name[len("packs/xx/"):]
+	note := "quarantine/" + id
+	m.ok("quarantine", "a pack in quarantine is read where there is nothing else", false, put(note, m.seal(seal.Quarantine, note, []byte("a test"))))
+	m.ok("quarantine-damaged", "a note that does not open counts all the same", false, put(note, []byte("not sealed")))
+}
+
+// metaPack makes cases of a pack that is there twice.
+func (m *maker) metaPack(name string) {
+	p := readPack(m.t, m.keys, m.o[name])
+	twin := ""
+	for _, n := range m.all("packs/") {
+		q := readPack(m.t, m.keys, m.o[n])
+		if n != name && len(q.Blocks) == len(p.Blocks) && q.Blocks[0].Entries[0].Digest == p.Blocks[0].Entries[0].Digest {
+			twin = n
+		}
+	}
+	if twin == "" {
+		m.t.Fatalf("%s has no twin", name)
+	}
+	end := m.end(name)
+	m.ok("metadata-pack-gone", "metadata is there twice", true, remove(name))
+	m.ok("metadata-pack-header", "a bit of the header", true, flip(name, 20))
+	m.ok("metadata-pack-flipped", "a bit of the first segment", true, flip(name, 112))
+	m.ok("metadata-pack-cut", "a pack without its last byte", true, cut(name, end-1))
+	m.ok("metadata-pack-longer", "a pack with a byte too many", true, put(name, append(bytes.Clone(m.o[name]), 0)))
+	m.bad("metadata-packs-gone", "both copies are gone", isMissing, remove(name), remove(twin))
+	m.bad("metadata-packs-flipped", "a bit of the first segment of both copies", isDamaged, flip(name, 112), flip(twin, 112))
+	m.bad("metadata-packs-last", "a bit of the last tag of both copies", isDamaged, flip(name, end-1), flip(twin, m.end(twin)-1))
 }
 
 // typed makes cases of planes and differences.

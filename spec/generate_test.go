@@ -267,7 +267,9 @@ func makeVault(t testing.TB) (*store.Memory, []*history.Snapshot) {
 	ctx := t.Context()
 	s := store.NewMemory()
 	f := newFolder(t)
-	db, err := object.Create(ctx, s, true, testOptions("varve vector 1"))
+	opt := testOptions("varve vector 1")
+	opt.Parity = 2
+	db, err := object.Create(ctx, s, true, opt)
 	f.must(err)
 	o := &opened{db, history.New(db, ledger.New(db, "0011223344556677"))}
 	var snaps []*history.Snapshot

@@ -43,6 +43,7 @@ type layers struct {
 	Cuts    []cuts                           `json:"cuts"`
 	Objects []sealedObject                   `json:"objects"`
 	Streams []sealedStream                   `json:"streams"`
+	Pack    struct{ File, Chunk octets }     `json:"pack"`
 	Slots   []struct {
 		Slot               json.RawMessage
 		Passphrase, Master octets

@@ -46,6 +46,7 @@ func makeLayers(t *testing.T) *layers {
 	l.makeDigests()
 	l.makeCuts(t)
 	l.makeSealed(t)
+	l.makePack()
 	l.makeSlots(t)
 	l.makeBlocks(t)
 	l.makeTrees(t)
@@ -94,6 +95,7 @@ func (l *layers) makeSealed(t *testing.T) {
 		{Kind: uint8(seal.Index), ID: "ffeeddccbbaa99887766554433221100", Plain: octets("not an index")},
 		{Kind: uint8(seal.Condemn), ID: "gc/0000000001/condemn", Plain: octets{}},
 		{Kind: uint8(seal.Ledger), ID: "00112233445566778899aabbccddeeff", Plain: bytes.Repeat([]byte("again and "), 40)},
+		{Kind: uint8(seal.Quarantine), ID: "quarantine/00112233445566778899aabbccddeeff", Plain: octets("segment 0 does not open")},
 	} {
 		salt := sha256.Sum256([]byte{byte(i)})
 		o.Salt = salt[:]

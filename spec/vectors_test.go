@@ -34,10 +34,10 @@ import (
 // these tests fail would make those unreadable too, and is what must be taken back.
 func sums() map[string]string {
 	return map[string]string{
-		"valid.zip":     "7ae0ec198e6a7a6d383b48949918ee57e8e2d3b6564e5464313ee47bb98ceca0",
-		"valid.listing": "3fd8f537d3b9788e048808e25f7c36be6f20c3b8a5aaf67025670f760b5bd7a3",
-		"cases.json":    "2110e9fd1480fb93adb8bebfc7e64a87b3a7fe0801ffca9af06e0590acacb704",
-		"layers.json":   "3055aa23c3832905fe5937258eb5409f0a02e540bd3aa9ecb394d54a652f01cc",
+		"valid.zip":     "61e5f62945839f0bd1c383064829ca83fe1812e013be0390d7267ed7d8d4d29f",
+		"valid.listing": "b216192583d1ce07403d9615cdf23df598bf71350873818d921b757acba3f4e9",
+		"cases.json":    "576b8ad7c2c0212b09d3d3373948ac594ae89d07770917a75545ea9d4a0e5cfa",
+		"layers.json":   "6656a3587890869a0fc43cda5b5441185c2e3f6d84b71e8917f5da41fdbadee3",
 	}
 }
 

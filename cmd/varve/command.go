@@ -45,6 +45,7 @@ type env struct {
 
 	dir, vault, project            string
 	json, quiet, verbose, yes, dry bool
+	parity                         int // of a vault that is made
 
 	meter *meter
 }

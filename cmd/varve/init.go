@@ -20,10 +20,14 @@ func initVerb(e *env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.init(cmd.Context(), here) },
 	}
 	c.Flags().BoolVar(&here, "here", false, "in this folder")
+	c.Flags().IntVar(&e.parity, "parity", 0, "`N` columns of parity in each pack, 0 to 16: bad sectors are repaired, for 0.8 % each")
 	return e.changing(c)
 }
 
 func (e *env) init(ctx context.Context, here bool) error {
+	if e.parity < 0 || e.parity > 16 {
+		return usage("", "--parity %d: want 0 to 16", e.parity)
+	}
 	if here {
 		if e.vault != "" {
 			return usage("", "--here and --vault exclude each other")

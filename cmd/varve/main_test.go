@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -34,6 +36,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "jsonhas": jsonHas, "json": jsonIs, "rawname": rawName, "flip": flip,
+			"spoil": spoil, "copytree": copyTree, "noise": noise,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "root" {
@@ -151,19 +154,34 @@ func rawName(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), string(b)), []byte(args[2]), 0o644))
 }
 
-// flip DIR damages one byte in the middle of each file below DIR.
+// flip DIR [LEAST] damages one byte in the middle of each file below DIR that has at least so many.
 func flip(ts *testscript.TestScript, _ bool, args []string) {
+	harm(ts, args, func(b []byte) { b[len(b)/2] ^= 0x40 })
+}
+
+// spoil DIR [LEAST] leaves of each such file the first 112 bytes, the header of a pack.
+func spoil(ts *testscript.TestScript, _ bool, args []string) {
+	harm(ts, args, func(b []byte) { clear(b[min(112, len(b)):]) })
+}
+
+func harm(ts *testscript.TestScript, args []string, how func([]byte)) {
+	least := 1
+	if len(args) > 1 {
+		var err error
+		least, err = strconv.Atoi(args[1])
+		ts.Check(err)
+	}
 	n := 0
 	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(p string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		b, err := os.ReadFile(p)
-		if err != nil || len(b) == 0 {
+		if err != nil || len(b) < least {
 			return err
 		}
 		n++
-		b[len(b)/2] ^= 0x40
+		how(b)
 		if err := os.Chmod(p, 0o644); err != nil {
 			return err
 		}
@@ -172,6 +190,20 @@ func flip(ts *testscript.TestScript, _ bool, args []string) {
 	if n == 0 {
 		ts.Fatalf("nothing to damage in %s", args[0])
 	}
+}
+
+// copytree FROM TO copies a folder.
+func copyTree(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.CopyFS(ts.MkAbs(args[1]), os.DirFS(ts.MkAbs(args[0]))))
+}
+
+// noise FILE SEED BYTES makes a file that does not compress.
+func noise(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8(sha256.Sum256([]byte(args[1]))).Read(b)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
 }
 
 // TestManPages wants a page for every command, with its flags.
@@ -199,7 +231,7 @@ func TestManPages(t *testing.T) {
 func TestContractFlags(t *testing.T) {
 	e, _, _ := world(t)
 	root := newRoot(e)
-	for _, path := range []string{"snap", "restore", "undo", "redo", "init", "milestone add", "milestone annotate", "milestone rm", "tag add", "tag rm", "hold add", "hold rm", "config set"} {
+	for _, path := range []string{"snap", "restore", "undo", "redo", "init", "repair", "milestone add", "milestone annotate", "milestone rm", "tag add", "tag rm", "hold add", "hold rm", "config set"} {
 		c, _, err := root.Find(strings.Fields(path))
 		if err != nil {
 			t.Fatal(err)

@@ -36,6 +36,8 @@ type statusJSON struct {
 	Vault        vaultJSON     `json:"vault"`
 	LastSnapshot *snapshotJSON `json:"last_snapshot"`
 	LastVerified *string       `json:"last_verified"`
+	Since        *string       `json:"verified_since"`
+	Unread       int64         `json:"unverified_bytes"`
 	SameDevice   bool          `json:"same_device"`
 	SkippedFiles int64         `json:"skipped_files"`
 	SkippedBytes int64         `json:"skipped_bytes"`
@@ -73,9 +75,9 @@ func (e *env) status(ctx context.Context, exit bool) error {
 		return fmt.Errorf("compare %s with the last snapshot: %w", name(p.root), err)
 	}
 	if e.json {
-		err = e.emit(p.statusJSON(st))
+		err = e.emit(p.statusJSON(ctx, st))
 	} else {
-		e.tellStatus(p, st)
+		e.tellStatus(ctx, p, st)
 	}
 	changed := len(st.Added)+len(st.Modified)+len(st.Removed)+len(st.Renamed)+len(st.Metadata) > 0
 	switch {
@@ -89,7 +91,7 @@ func (e *env) status(ctx context.Context, exit bool) error {
 	return nil
 }
 
-func (p *place) statusJSON(st *varve.Status) statusJSON {
+func (p *place) statusJSON(ctx context.Context, st *varve.Status) statusJSON {
 	j := statusJSON{Schema: "varve.status/1", Project: p.project.ID(), Path: p.root, Added: texts(st.Added), Modified: texts(st.Modified), Removed: texts(st.Removed),
 		Metadata: texts(st.Metadata), Renamed: []renameJSON{}, Vault: p.vaultJSON(), SameDevice: sameDevice(p.root, p.path),
 		SkippedFiles: st.Skipped.Files, SkippedBytes: st.Skipped.Bytes, Errors: failures(st.Errors)}
@@ -106,6 +108,11 @@ func (p *place) statusJSON(st *varve.Status) statusJSON {
 		s := rfc(t)
 		j.LastVerified = &s
 	}
+	since, unread, ok := p.vault.VerifiedSince(ctx)
+	if j.Unread = unread; ok {
+		s := rfc(since)
+		j.Since = &s
+	}
 	return j
 }
 
@@ -119,7 +126,7 @@ func texts(list []string) []string {
 	return out
 }
 
-func (e *env) tellStatus(p *place, st *varve.Status) {
+func (e *env) tellStatus(ctx context.Context, p *place, st *varve.Status) {
 	if st.Last == nil {
 		e.printf("nothing was kept of this folder yet: varve snap\n")
 	} else {
@@ -159,9 +166,20 @@ func (e *env) tellStatus(p *place, st *varve.Status) {
 	if sameDevice(p.root, p.path) {
 		e.printf("  same disk as the project: it protects from mistakes, not from a dead disk\n")
 	}
-	if t, ok := p.vault.LastVerified(); ok {
-		e.printf("  last verified %s\n", age(t, e.now()))
-	} else {
+	e.tellVerified(ctx, p.vault)
+}
+
+func (e *env) tellVerified(ctx context.Context, v *varve.Vault) {
+	last, whole := v.LastVerified()
+	since, unread, some := v.VerifiedSince(ctx)
+	switch {
+	case some && unread > 0:
+		e.printf("  verified: every byte since %s, but for %s not read yet\n", age(since, e.now()), size(unread))
+	case some:
+		e.printf("  verified: every byte since %s\n", age(since, e.now()))
+	case whole:
+		e.printf("  last verified %s\n", age(last, e.now()))
+	default:
 		e.printf("  never verified: varve verify --data\n")
 	}
 }

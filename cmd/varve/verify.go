@@ -14,7 +14,9 @@ func verifyVerb(e *env) *cobra.Command {
 	var o varve.VerifyOptions
 	c := &cobra.Command{
 		Use: "verify [REF]", Short: "Check that everything is there and right", GroupID: "care",
-		Long: "Checks that everything the snapshots of the vault need is there; with --data reads every byte of it.\n" +
+		Long: "Checks that everything the snapshots of the vault need is there: reads the head and the directory of every pack,\n" +
+			"and every page of every tree. With --data reads every byte of it; --budget ends that after a time, and begins with\n" +
+			"what was not read for longest, so that checks one after the other come round.\n" +
 			"With REF only what that snapshot of the project needs. Exit code 20 if anything is wrong.",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: e.completeRefs,
@@ -46,6 +48,12 @@ type findingJSON struct {
 	Snapshots []string `json:"snapshots"`
 	Detail    string   `json:"detail"`
 	Repair    string   `json:"repair"`
+	Healed    *bool    `json:"healed,omitempty"` // of repair
+}
+
+func findingOf(f *varve.Finding) findingJSON {
+	path, b := text(f.Path)
+	return findingJSON{"varve.finding/1", string(f.Kind), f.Object, path, b, texts(f.Paths), texts(f.Snapshots), f.Detail, f.Repair, nil}
 }
 
 func (e *env) verify(ctx context.Context, o varve.VerifyOptions, args []string) error {
@@ -83,35 +91,39 @@ func (e *env) verify(ctx context.Context, o varve.VerifyOptions, args []string) 
 	return nil
 }
 
+// tellFinding prints a finding; word says what its last line is about.
+func (e *env) tellFinding(f *varve.Finding, word string) {
+	e.printf("%s: %s: %s\n", f.Kind, name(f.Object), lines(f.Detail))
+	if f.Path != "" {
+		e.printf("  hits %s", name(f.Path))
+		if n := len(f.Paths); n > 1 {
+			e.printf(" and %s more", count(n-1))
+		}
+		e.printf(" in %s\n", name(fmt.Sprint(f.Snapshots)))
+	}
+	if f.Repair != "" {
+		e.printf("  %s: %s\n", word, lines(f.Repair))
+	}
+}
+
 func (e *env) verified(o *varve.VerifyOptions, r *varve.VerifyReport, took time.Duration) error {
 	if e.json {
 		j := verifyJSON{"varve.verify/1", r.OK, r.Complete, o.Data, r.Objects, r.Bytes, []findingJSON{}, took.Seconds()}
-		for _, f := range r.Findings {
-			path, b := text(f.Path)
-			j.Findings = append(j.Findings, findingJSON{"varve.finding/1", string(f.Kind), f.Object, path, b, texts(f.Paths), texts(f.Snapshots), f.Detail, f.Repair})
+		for i := range r.Findings {
+			j.Findings = append(j.Findings, findingOf(&r.Findings[i]))
 		}
 		return e.emit(j)
 	}
 	e.meter.clear()
-	for _, f := range r.Findings {
-		e.printf("%s: %s: %s\n", f.Kind, name(f.Object), lines(f.Detail))
-		if f.Path != "" {
-			e.printf("  hits %s", name(f.Path))
-			if n := len(f.Paths); n > 1 {
-				e.printf(" and %s more", count(n-1))
-			}
-			e.printf(" in %s\n", name(fmt.Sprint(f.Snapshots)))
-		}
-		if f.Repair != "" {
-			e.printf("  repair: %s\n", lines(f.Repair))
-		}
+	for i := range r.Findings {
+		e.tellFinding(&r.Findings[i], "repair")
 	}
 	verdict := "all is right"
 	switch {
 	case !r.OK:
 		verdict = plural(len(r.Findings), "finding")
 	case !r.Complete:
-		verdict = "nothing wrong so far; the time was not enough for all"
+		verdict = "nothing wrong so far; the time was not enough for all, and the next check goes on"
 	case !o.Data:
 		verdict = "everything is there; --data reads every byte"
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -341,6 +342,20 @@ func (db *DB) Beats(ctx context.Context, id SID) (names []string, err error) {
 // Sound returns the packs that are there with the size that the index says, and that size, as of the last refresh:
 // condemned ones too.
 func (db *DB) Sound() map[pack.ID]int64 { return *db.sound.Load() }
+
+// SetAside returns the packs in quarantine that are there, and their sizes.
+func (db *DB) SetAside(ctx context.Context) (map[pack.ID]int64, error) {
+	barred, err := db.Quarantined(ctx)
+	if err != nil || len(barred) == 0 {
+		return nil, err
+	}
+	listed, err := db.listPacks(ctx)
+	maps.DeleteFunc(listed, func(id pack.ID, _ int64) bool { return !barred[id] })
+	return listed, err
+}
+
+// QuarantineName returns the name of the note that a pack is in quarantine.
+func QuarantineName(id pack.ID) string { return quarantineName(id) }
 
 // PackName returns the name of a pack in the store.
 func PackName(id pack.ID) string { return packName(id) }

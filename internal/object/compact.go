@@ -34,20 +34,28 @@ func (db *DB) sizes() []int {
 func (db *DB) MergeIndex(ctx context.Context, gone map[pack.ID]bool) (replaced []string, err error) {
 	db.load.Lock()
 	defer db.load.Unlock()
-	for _, group := range db.mergeGroups(gone) {
-		names, err := db.mergeSegments(ctx, group, gone)
+	groups := db.mergeGroups(gone)
+	if len(groups) == 0 {
+		return nil, nil
+	}
+	listed := map[string]bool{}
+	for o, err := range db.store.List(ctx, "index/") {
+		if err != nil {
+			return nil, fmt.Errorf("list index: %w", err)
+		}
+		listed[o.Name] = true
+	}
+	for _, group := range groups {
+		names, err := db.mergeSegments(ctx, group, gone, listed)
 		if err != nil {
 			return nil, fmt.Errorf("merge index: %w", err)
 		}
 		replaced = append(replaced, names...)
 	}
-	if len(replaced) == 0 {
-		return nil, nil
-	}
 	if err := db.store.Barrier(ctx); err != nil {
 		return nil, err
 	}
-	db.read = slices.DeleteFunc(db.read, func(s namedSegment) bool { return slices.Contains(replaced, s.name) })
+	db.read = slices.DeleteFunc(db.read, func(s named) bool { return slices.Contains(replaced, s.name) })
 	return replaced, db.refresh(ctx)
 }
 
@@ -81,17 +89,22 @@ func (db *DB) mergeGroups(gone map[pack.ID]bool) [][]int {
 	return groups
 }
 
-// mergeSegments puts one segment for a group and returns the names of the group's.
-func (db *DB) mergeSegments(ctx context.Context, group []int, gone map[pack.ID]bool) (names []string, err error) {
+// mergeSegments puts one segment for a group and returns the names of the group's, and of those that they stood for
+// and that are listed yet.
+func (db *DB) mergeSegments(ctx context.Context, group []int, gone map[pack.ID]bool, listed map[string]bool) (names []string, err error) {
 	var segs []*index.Segment
 	var ids []index.SegmentID
 	for _, i := range group {
 		s := db.read[i]
 		names = append(names, s.name)
 		segs = append(segs, s.Segment)
-		var id index.SegmentID
-		if n, err := hex.Decode(id[:], []byte(strings.TrimPrefix(s.name, "index/"))); err == nil && n == len(id) {
-			ids = append(ids, id)
+		for _, id := range s.Replaces() {
+			if name := "index/" + hex.EncodeToString(id[:]); listed[name] && !slices.Contains(names, name) {
+				names, ids = append(names, name), append(ids, id)
+			}
+		}
+		if id, ok := parseID(strings.TrimPrefix(s.name, "index/")); ok {
+			ids = append(ids, index.SegmentID(id))
 		}
 	}
 	b, err := index.Merge(segs, func(id index.PackID) bool { return gone[pack.ID(id)] }, ids...)

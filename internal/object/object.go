@@ -4,7 +4,9 @@
 // # Promises
 //
 //   - What [DB.Get] returns has the digest that was asked for, or there is an error.
-//   - A chunk is shared only with a pack that is indexed, listed with its right size and not condemned.
+//   - A chunk is shared only with a pack that is indexed, listed with its right size, and neither condemned nor in
+//     quarantine.
+//   - Damage that a pack's parity makes good, or of which there is a copy, costs a reader time and nothing else.
 //   - [Session.Commit] returns nil only when packs, index and the snapshot's manifest have survived power
 //     loss, in this order; a session that ends otherwise leaves nothing a reader could see.
 //   - An index that is lost or damaged is made again from the packs' directories and never stops a vault
@@ -22,6 +24,7 @@
 //	gc/<n>/condemn       packs that generation n proposes to delete
 //	gc/<n>/verdict       those that it will delete
 //	gc/<n>/done          that it has
+//	quarantine/<rand>    that the pack of this name is damaged or gone: not shared with, read last
 //
 // Every object is written once under a name that is never used again. Names are 32 lower-case hex digits
 // of 16 random bytes; generations are decimal numbers of 10 digits.
@@ -78,9 +81,11 @@ type Warning struct {
 
 // Options are what a DB needs from outside.
 type Options struct {
-	Rand io.Reader        // of names and salts; must be safe for concurrent use
-	Now  func() time.Time // for heartbeats and display, never for safety
-	Warn func(Warning)    // may be nil
+	Rand io.Reader // of names and salts; must be safe for concurrent use
+	// Parity is the number of columns of parity that the data packs of a vault get which is made; 0 for none.
+	Parity int
+	Now    func() time.Time // for heartbeats and display, never for safety
+	Warn   func(Warning)    // may be nil
 }
 
 // DB is the object database of one vault. It is safe for concurrent use.
@@ -96,17 +101,20 @@ type DB struct {
 	ready   atomic.Bool
 	set     atomic.Pointer[index.Set]
 	known   map[string]bool   // index segments that were read, or found damaged
-	read    []namedSegment    // those of them that could be read
+	read    []named           // those of them that could be read
+	broken  map[string]error  // the others, until they were warned of or are replaced
 	spare   map[pack.ID]bool  // packs that a collection under way means to delete
+	barred  map[pack.ID]bool  // packs in quarantine
 	adopted map[pack.ID]int64 // packs that no segment in the store knows, and their sizes
 
 	packs  packCache
-	usable atomic.Pointer[map[pack.ID]bool]  // packs listed with their right size and not condemned
-	sound  atomic.Pointer[map[pack.ID]int64] // packs listed with their right size, and that size
+	usable atomic.Pointer[map[pack.ID]bool]  // sound packs that are not condemned
+	sound  atomic.Pointer[map[pack.ID]int64] // packs listed with their right size and not in quarantine; that size
+	told   sync.Map                          // names that were warned of
 }
 
 func newDB(s store.Store, vault [16]byte, keys *seal.Keys, opt Options) *DB {
-	db := &DB{store: s, vault: vault, keys: keys, opt: opt, known: map[string]bool{}, adopted: map[pack.ID]int64{}}
+	db := &DB{store: s, vault: vault, keys: keys, opt: opt, known: map[string]bool{}, broken: map[string]error{}, adopted: map[pack.ID]int64{}}
 	db.set.Store(index.NewSet())
 	db.usable.Store(&map[pack.ID]bool{})
 	db.sound.Store(&map[pack.ID]int64{})
@@ -156,7 +164,7 @@ func (db *DB) ensure(ctx context.Context) error {
 }
 
 // refresh brings the set of segments up to date and indexes packs that no segment knows.
-func (db *DB) refresh(ctx context.Context) error {
+func (db *DB) refresh(ctx context.Context) (err error) {
 	for o, err := range db.store.List(ctx, "index/") {
 		if err != nil {
 			return fmt.Errorf("list index: %w", err)
@@ -173,16 +181,19 @@ func (db *DB) refresh(ctx context.Context) error {
 		}
 		db.known[o.Name] = true
 		if err != nil {
-			db.warn(o.Name, err)
+			db.broken[o.Name] = err
 			continue
 		}
-		db.read = append(db.read, namedSegment{o.Name, s})
+		db.read = append(db.read, named{o.Name, s})
+	}
+	if db.barred, err = db.Quarantined(ctx); err != nil {
+		return err
 	}
 	listed, err := db.listPacks(ctx)
 	if err != nil {
 		return err
 	}
-	segs, sound := db.reconcile(ctx, db.segments(), listed)
+	segs, sound := db.reconcile(ctx, db.standing(), listed)
 	usable := make(map[pack.ID]bool, len(sound))
 	for id := range sound {
 		usable[id] = !db.spare[id]
@@ -194,17 +205,32 @@ func (db *DB) refresh(ctx context.Context) error {
 	return nil
 }
 
-// A namedSegment is an index segment that was read, and its name in the store.
-type namedSegment struct {
+// named is an index segment and its name in the store.
+type named struct {
 	name string
 	*index.Segment
 }
 
-func (db *DB) segments() []*index.Segment {
-	out := make([]*index.Segment, len(db.read))
-	for i, s := range db.read {
-		out[i] = s.Segment
+// standing returns the segments that no other stands for, and warns of those that could not be read.
+func (db *DB) standing() []*index.Segment {
+	replaced := map[string]bool{}
+	for _, s := range db.read {
+		for _, id := range s.Replaces() {
+			replaced["index/"+hex.EncodeToString(id[:])] = true
+		}
 	}
+	var out []*index.Segment
+	for _, s := range db.read {
+		if !replaced[s.name] {
+			out = append(out, s.Segment)
+		}
+	}
+	for name, err := range db.broken {
+		if !replaced[name] {
+			db.warn(name, err)
+		}
+	}
+	clear(db.broken)
 	return out
 }
 
@@ -242,9 +268,15 @@ func (db *DB) listPacks(ctx context.Context) (map[pack.ID]int64, error) {
 }
 
 func parsePackName(name string) (pack.ID, bool) {
-	var id pack.ID
 	hexed := name[strings.LastIndexByte(name, '/')+1:]
-	if len(hexed) != 2*len(id) || name != "packs/"+hexed[:2]+"/"+hexed {
+	if len(hexed) < 2 || name != "packs/"+hexed[:2]+"/"+hexed {
+		return pack.ID{}, false
+	}
+	return parseID(hexed)
+}
+
+func parseID(hexed string) (id pack.ID, ok bool) {
+	if len(hexed) != 2*len(id) {
 		return id, false
 	}
 	_, err := hex.Decode(id[:], []byte(hexed))
@@ -261,10 +293,10 @@ func (db *DB) reconcile(ctx context.Context, segs []*index.Segment, listed map[p
 			id := pack.ID(p.ID)
 			indexed[id] = true
 			size, there := listed[id]
-			if there && size == p.Size {
+			if there && size == p.Size && !db.barred[id] {
 				sound[id] = size
 			}
-			if there && size != p.Size {
+			if there && size != p.Size && !db.barred[id] {
 				db.warn(packName(id), fmt.Errorf("%w: %d bytes instead of %d", ErrDamaged, size, p.Size))
 			}
 		}
@@ -277,12 +309,16 @@ func (db *DB) reconcile(ctx context.Context, segs []*index.Segment, listed map[p
 		}
 		r, err := db.packs.get(ctx, id, size)
 		if err != nil {
-			db.warn(packName(id), err)
+			if !db.barred[id] {
+				db.warn(packName(id), err)
+			}
 			continue
 		}
 		addRows(w, id, size, r.Header.Kind, r.Blocks)
-		db.adopted[id] = size
-		sound[id] = size
+		if !db.barred[id] {
+			db.adopted[id] = size
+			sound[id] = size
+		}
 	}
 	if w.Len() > 0 {
 		if s, err := index.Open(w.Encode()); err == nil {
@@ -351,10 +387,11 @@ func (db *DB) Usable(ctx context.Context) (func(id [16]byte) bool, error) {
 	return func(id [16]byte) bool { return usable[id] }, nil
 }
 
-// Whole reports whether every pack that the index knows may be shared with, or was deleted by a collection. While it
-// is, whatever an uncollected snapshot refers to can be taken over unread.
+// Whole reports whether everything that the index knows is in a pack that may be shared with, or was deleted by a
+// collection. While it is, whatever an uncollected snapshot refers to can be taken over unread.
 func (db *DB) Whole() bool {
 	usable, sound := *db.usable.Load(), *db.sound.Load()
+	lost := map[pack.ID]bool{}
 	db.load.Lock()
 	defer db.load.Unlock()
 	for _, s := range db.set.Load().Segments() {
@@ -362,9 +399,9 @@ func (db *DB) Whole() bool {
 			id := pack.ID(p.ID)
 			_, there := sound[id]
 			if !usable[id] && (there || !db.spare[id]) {
-				return false
+				lost[id] = true
 			}
 		}
 	}
-	return true
+	return len(lost) == 0 || db.elsewhere(lost, usable)
 }

@@ -25,17 +25,23 @@ type packCache struct {
 	by   map[pack.ID]*list.Element
 	lru  list.List // of *openPack
 	cost int       // directory entries held
+
+	hopeless map[pack.ID]bool // packs that no parity makes good
 }
 
 type openPack struct {
-	id   pack.ID
-	r    *pack.Reader
-	cost int
+	id     pack.ID
+	r      *pack.Reader
+	cost   int
+	mended bool // the file is in memory
 }
 
 const packCacheEntries = 1 << 18 // about 20 MB of directory entries
 
-func (c *packCache) init(db *DB) { c.db, c.by = db, map[pack.ID]*list.Element{}; c.lru.Init() }
+func (c *packCache) init(db *DB) {
+	c.db, c.by, c.hopeless = db, map[pack.ID]*list.Element{}, map[pack.ID]bool{}
+	c.lru.Init()
+}
 
 // get reads the directory of a pack, or returns it read. size is the file's, or -1 where the caller does
 // not know it.
@@ -62,6 +68,11 @@ func (c *packCache) get(ctx context.Context, id pack.ID, size int64) (*pack.Read
 	if err == nil && p.Header.ID != id {
 		err = fmt.Errorf("%w: it is pack %s", pack.ErrDamaged, p.Header.ID)
 	}
+	if err != nil && ctx.Err() == nil {
+		if mended, merr := c.mend(ctx, id); merr == nil {
+			return mended, nil
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -73,6 +84,9 @@ func (c *packCache) add(o *openPack) {
 	o.cost = 64
 	for i := range o.r.Blocks {
 		o.cost += len(o.r.Blocks[i].Entries)
+		if o.mended {
+			o.cost += int(o.r.Blocks[i].Stored) / bytesPerEntry
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -144,10 +158,13 @@ func (r *Reader) get(ctx context.Context, d digest.Digest, dst []byte, deltas bo
 	places := r.db.set.Load().Lookup(d, r.places[:0])
 	r.places = places[:0]
 	failure := ErrMissing
-	for _, p := range append([]index.Place(nil), places...) {
+	for _, p := range lastResort(places, *r.db.usable.Load()) {
 		b, err := r.from(ctx, d, p, dst, deltas)
 		if err == nil {
 			return b, nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
 		}
 		if errors.Is(err, errOther) {
 			continue
@@ -170,6 +187,31 @@ func (r *Reader) from(ctx context.Context, d digest.Digest, p index.Place, dst [
 	if err != nil {
 		return nil, err
 	}
+	e, err := find(pk, d, p, deltas)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := r.block(ctx, pk, int(p.Block))
+	if err != nil && ctx.Err() == nil {
+		if mended, merr := r.db.packs.mend(ctx, pack.ID(p.Pack)); merr == nil {
+			if e, err = find(mended, d, p, deltas); err == nil {
+				raw, err = r.block(ctx, mended, int(p.Block))
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	payload := raw[e.Off : e.Off+e.Len]
+	if len(e.Bases) > 0 { // the block may leave the cache while bases are read
+		r.held = append(r.held[:0], payload...)
+		payload = r.held
+	}
+	return r.entry(ctx, e, payload, dst)
+}
+
+// find returns the entry of d at a place in a pack.
+func find(pk *pack.Reader, d digest.Digest, p index.Place, deltas bool) (*pack.Entry, error) {
 	if int(p.Block) >= len(pk.Blocks) || int(p.Place) >= len(pk.Blocks[p.Block].Entries) {
 		return nil, fmt.Errorf("%w: index points past the directory of %s", ErrDamaged, packName(pk.Header.ID))
 	}
@@ -180,16 +222,7 @@ func (r *Reader) from(ctx context.Context, d digest.Digest, p index.Place, dst [
 	if len(e.Bases) > 0 && !deltas {
 		return nil, fmt.Errorf("%w: the base of a delta is a delta", ErrDamaged)
 	}
-	raw, err := r.block(ctx, pk, int(p.Block))
-	if err != nil {
-		return nil, err
-	}
-	payload := raw[e.Off : e.Off+e.Len]
-	if len(e.Bases) > 0 { // the block may leave the cache while bases are read
-		r.held = append(r.held[:0], payload...)
-		payload = r.held
-	}
-	return r.entry(ctx, e, payload, dst)
+	return e, nil
 }
 
 // entry appends the plain bytes of an entry, of which a block holds payload, to dst, verified.

@@ -46,7 +46,9 @@ type Session struct {
 	free  []*pack.Builder
 	rows  *index.Writer
 	bytes int64 // sealed bytes put since the last index segment
-	stats Stored
+	// reindexed: the next segment stands for others, and is put even without rows.
+	reindexed bool
+	stats     Stored
 
 	ctx     context.Context // ends when the sealer fails
 	cancel  context.CancelCauseFunc
@@ -176,6 +178,9 @@ func (s *Session) add(kind pack.Kind, c seal.Codec, stored []byte, raw int, entr
 	if b == nil {
 		if b = s.take(kind); b == nil {
 			b = pack.NewBuilder(kind)
+			if kind == pack.Data {
+				b.Parity = s.db.config.Parity
+			}
 		}
 		s.open[i] = b
 	}
@@ -230,23 +235,28 @@ func (s *Session) sealAll() {
 	s.sealed <- failed
 }
 
+// putPack seals and puts a pack. There is no parity for metadata: it is small, and is put twice, in two directories,
+// by names and keys of their own.
 func (s *Session) putPack(ctx context.Context, b *pack.Builder, buf []byte) ([]byte, error) {
-	id, err := s.db.NewID()
-	if err != nil {
-		return nil, err
+	copies := 1
+	if b.Kind() == pack.Meta {
+		copies = 2
 	}
-	var salt [32]byte
-	if _, err := io.ReadFull(s.db.opt.Rand, salt[:]); err != nil {
-		return nil, err
-	}
-	buf = b.Seal(buf, s.db.keys, id, salt)
-	if err := s.db.store.Put(ctx, packName(id), buf); err != nil {
-		return nil, fmt.Errorf("write pack: %w", err)
+	var last pack.ID
+	for range copies {
+		id, err := s.db.NewID()
+		if err != nil {
+			return nil, err
+		}
+		if id[0] == last[0] {
+			id[0] ^= 0x80
+		}
+		last = id
+		if buf, err = s.putCopy(ctx, b, id, buf[:0]); err != nil {
+			return nil, err
+		}
 	}
 	s.mu.Lock()
-	addRows(s.rows, id, int64(len(buf)), b.Kind(), b.Blocks())
-	s.bytes += int64(len(buf))
-	s.stats.Sealed += int64(len(buf))
 	b.Reset()
 	s.free = append(s.free, b)
 	partial := s.bytes >= indexEvery
@@ -271,13 +281,30 @@ func (s *Session) Beat(ctx context.Context) error {
 	return s.heartbeat(ctx)
 }
 
+func (s *Session) putCopy(ctx context.Context, b *pack.Builder, id pack.ID, buf []byte) ([]byte, error) {
+	var salt [32]byte
+	if _, err := io.ReadFull(s.db.opt.Rand, salt[:]); err != nil {
+		return nil, err
+	}
+	buf = b.Seal(buf, s.db.keys, id, salt)
+	if err := s.db.store.Put(ctx, packName(id), buf); err != nil {
+		return nil, fmt.Errorf("write pack: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	addRows(s.rows, id, int64(len(buf)), b.Kind(), b.Blocks())
+	s.bytes += int64(len(buf))
+	s.stats.Sealed += int64(len(buf))
+	return buf, nil
+}
+
 // putIndex publishes the rows collected so far.
 func (s *Session) putIndex(ctx context.Context) error {
 	s.mu.Lock()
-	w := s.rows
-	s.rows, s.bytes = new(index.Writer), 0
+	w, stands := s.rows, s.reindexed
+	s.rows, s.bytes, s.reindexed = new(index.Writer), 0, false
 	s.mu.Unlock()
-	if w.Len() == 0 {
+	if w.Len() == 0 && !stands {
 		return nil
 	}
 	// An index that survives power loss must not speak of packs that have not.

@@ -186,7 +186,7 @@ func TestAbandoned(t *testing.T) {
 		if left := names(t, m, "sess/"); len(left) > 0 {
 			t.Errorf("%s: still registered: %q", stage, left)
 		}
-		wantPacks, wantChunks := 2, int64(0)
+		wantPacks, wantChunks := 3, int64(0) // of metadata two
 		if stage == "writers flushed" {
 			wantPacks, wantChunks = 0, 2
 		}

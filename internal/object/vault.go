@@ -14,6 +14,7 @@ import (
 
 	"varve/internal/digest"
 	"varve/internal/index"
+	"varve/internal/pack"
 	"varve/internal/seal"
 	"varve/store"
 )
@@ -29,9 +30,11 @@ type Config struct {
 	ID      string    `json:"id"` // 32 hex digits
 	Created time.Time `json:"created"`
 	// Exclusive says that the store does not honour create-if-absent: one process at a time.
-	Exclusive bool   `json:"exclusive,omitempty"`
-	SHA256    bool   `json:"sha256"` // whole-file SHA-256 is kept
-	Mac       string `json:"mac"`
+	Exclusive bool `json:"exclusive,omitempty"`
+	SHA256    bool `json:"sha256"` // whole-file SHA-256 is kept
+	// Parity is the number of columns of parity of new data packs.
+	Parity uint8  `json:"parity,omitempty"`
+	Mac    string `json:"mac"`
 }
 
 // Errors of opening a vault.
@@ -77,7 +80,7 @@ func Create(ctx context.Context, s store.Store, sha256 bool, opt Options) (*DB, 
 	}
 	keys := seal.Derive(master, id)
 	c := Config{Varve: "vault", Format: Format, ID: hex.EncodeToString(id[:]), Created: opt.Now().UTC().Truncate(time.Second),
-		Exclusive: !traits.CreateIfAbsent, SHA256: sha256}
+		Exclusive: !traits.CreateIfAbsent, SHA256: sha256, Parity: uint8(min(max(opt.Parity, 0), pack.MaxParity))}
 	if c.Mac, err = c.mac(keys); err != nil {
 		return nil, err
 	}
@@ -131,7 +134,7 @@ func Open(ctx context.Context, s store.Store, passphrase func() ([]byte, error),
 		return nil, fmt.Errorf("read config: %w", err)
 	}
 	var c Config
-	if len(b) > maxConfig || json.Unmarshal(b, &c) != nil || c.Varve != "vault" {
+	if len(b) > maxConfig || json.Unmarshal(b, &c) != nil || c.Varve != "vault" || c.Parity > pack.MaxParity {
 		return nil, fmt.Errorf("config: %w", ErrDamaged)
 	}
 	if c.Format > Format {

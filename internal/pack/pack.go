@@ -13,7 +13,9 @@
 //	  8  2  format version, 1
 //	 10  1  kind: 1 data, 2 metadata
 //	 11  1  binary logarithm of the segment size, 16 to 20
-//	 12  4  zero (reserved: parity columns)
+//	 12  1  columns of parity, P; 0 for none, at most 16
+//	 13  1  binary logarithm of the sector size, 6 to 12; 0 without parity
+//	 14  2  zero
 //	 16 16  pack id, random; also the file's name
 //	 32 32  salt of the stream's key
 //	 64 32  key commitment
@@ -43,6 +45,30 @@
 //
 // The entries' lengths add up to the raw bytes of their block, and the blocks' stored bytes and the
 // directory to the stream.
+//
+// # Parity
+//
+// In a pack with parity the header and the segments, n bytes together, are cut into D sectors, the last one perhaps
+// shorter, in 128 columns of R = ⌈D/128⌉ sectors each. Four parts follow:
+//
+//	4·(D+P·R)  CRC-32C of each of these sectors, and then of each sector of parity
+//	P·R        sectors of parity
+//	4·(D+P·R)  the sums again
+//	112        the header again
+//
+// Sectors of data and of parity are numbered through, t = 0 to D+P·R−1; t mod R is a sector's row. The parity sectors
+// of a row make it a word of a Reed-Solomon code over GF(2^8) (polynomial 0x11d): data sector t has column c =
+// t div R, parity sector t has p = (t−D) div R, and
+//
+//	parity[p] = sum over c of data[c] / ((128+p) XOR c)
+//
+// where data that is not there, and what the last sector lacks, is zero.
+//
+// A sector whose sum is not that of either table is lost. A row with at most P lost sectors is made whole. This
+// repairs any one burst of at most P·R−1 sectors' bytes, one sector less where it goes over the end of the segments;
+// and any set of bad sectors with at most P in each row, together with damage to the sums that leaves each sector
+// one, and to one of the two headers. Bytes that are wrong are never given out: it is the seal that decides. Reading
+// a sound pack needs none of this.
 package pack
 
 import (
@@ -51,6 +77,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+
+	"github.com/klauspost/reedsolomon"
 
 	"varve/internal/digest"
 	"varve/internal/seal"
@@ -136,6 +164,8 @@ type Block struct {
 type Header struct {
 	Kind       Kind
 	Segment    uint8
+	Parity     uint8 // columns
+	Sector     uint8 // log2 of the size of a sector; 0 without parity
 	ID         ID
 	Salt       [32]byte
 	Commitment [32]byte
@@ -147,7 +177,7 @@ func (h *Header) append(dst []byte) []byte {
 	start := len(dst)
 	dst = append(dst, magic...)
 	dst = binary.LittleEndian.AppendUint16(dst, version)
-	dst = append(dst, byte(h.Kind), h.Segment, 0, 0, 0, 0)
+	dst = append(dst, byte(h.Kind), h.Segment, h.Parity, h.Sector, 0, 0)
 	dst = append(dst, h.ID[:]...)
 	dst = append(dst, h.Salt[:]...)
 	dst = append(dst, h.Commitment[:]...)
@@ -155,6 +185,9 @@ func (h *Header) append(dst []byte) []byte {
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(h.Directory))
 	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], crc32.MakeTable(crc32.Castagnoli)))
 }
+
+// Bytes returns the header as it is in the file.
+func (h *Header) Bytes() []byte { return h.append(nil) }
 
 // ParseHeader reads the first HeaderSize bytes of a pack. It checks everything that needs no key.
 func ParseHeader(b []byte) (Header, error) {
@@ -172,14 +205,14 @@ func ParseHeader(b []byte) (Header, error) {
 	if v := binary.LittleEndian.Uint16(b[8:]); v != version {
 		return h, fmt.Errorf("pack of format %d: %w", v, errors.ErrUnsupported)
 	}
-	h.Kind, h.Segment = Kind(b[10]), b[11]
+	h.Kind, h.Segment, h.Parity, h.Sector = Kind(b[10]), b[11], b[12], b[13]
 	copy(h.ID[:], b[16:])
 	copy(h.Salt[:], b[32:])
 	copy(h.Commitment[:], b[64:])
 	plain := binary.LittleEndian.Uint64(b[96:])
 	h.Directory = int64(binary.LittleEndian.Uint32(b[104:]))
 	switch {
-	case h.Kind != Data && h.Kind != Meta, h.Segment < 16 || h.Segment > 20, binary.LittleEndian.Uint32(b[12:]) != 0:
+	case h.Kind != Data && h.Kind != Meta, h.Segment < 16 || h.Segment > 20, !h.checkParity(binary.LittleEndian.Uint16(b[14:])):
 		return h, fmt.Errorf("pack with unknown features: %w", errors.ErrUnsupported)
 	case plain > MaxFile || h.Directory > MaxDirectory || h.Directory > int64(plain):
 		return h, fmt.Errorf("%w: lengths out of range", ErrDamaged)
@@ -195,7 +228,10 @@ func (h *Header) stream(k *seal.Keys) *seal.Stream {
 
 // A Builder collects blocks in memory until they are sealed as one pack. Its zero value is not usable.
 type Builder struct {
+	Parity uint8 // columns that Seal adds, at most MaxParity
+
 	kind   Kind
+	rs     reedsolomon.Encoder // of so many columns
 	body   []byte
 	blocks []Block
 	dir    int // bytes the directory will take
@@ -248,10 +284,23 @@ func (b *Builder) Seal(dst []byte, k *seal.Keys, id ID, salt [32]byte) []byte {
 	if b.kind == Meta {
 		h.Segment = metaSegment
 	}
-	h.Commitment = k.Stream(salt, h.Segment, nil).Commitment()
+	st := k.Stream(salt, h.Segment, nil)
+	h.Commitment = st.Commitment()
+	var s shape
+	if b.Parity > 0 {
+		s = shapeFor(HeaderSize+st.SealedLen(h.Plain), b.Parity)
+		h.Parity, h.Sector = b.Parity, s.log
+	}
+	start := len(dst)
 	dst = h.append(dst)
 	dst = h.stream(k).Seal(dst, b.body)
 	b.body = b.body[:body]
+	if b.Parity > 0 {
+		if b.rs == nil {
+			b.rs = code(int64(b.Parity))
+		}
+		dst = appendParity(dst, start, &s, h.append(nil), b.rs)
+	}
 	return dst
 }
 

@@ -27,6 +27,8 @@ const (
 	Catalog  Kind = 9
 	Config   Kind = 10
 	Cache    Kind = 11
+	// Quarantine says that a pack is damaged.
+	Quarantine Kind = 12
 )
 
 const (

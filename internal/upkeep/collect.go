@@ -75,7 +75,8 @@ type collector struct {
 	history *history.History
 	opt     CollectOptions
 	result  Collection
-	scarce  bool // there is no room to rewrite packs before others are deleted
+	sizes   map[pack.ID]int64 // of packs, as of the last plan
+	scarce  bool              // there is no room to rewrite packs before others are deleted
 }
 
 func (c *collector) run() error {
@@ -89,7 +90,10 @@ func (c *collector) run() error {
 		if err != nil {
 			return err
 		}
-		p := c.plan(m)
+		p, err := c.plan(m)
+		if err != nil {
+			return err
+		}
 		if c.opt.DryRun {
 			c.forecast(p)
 			return nil
@@ -153,8 +157,19 @@ type plan struct {
 	uses      map[pack.ID]*usage
 }
 
-func (c *collector) plan(m *marking) *plan {
+func (c *collector) plan(m *marking) (*plan, error) {
 	p := &plan{uses: m.usages()}
+	aside, err := c.db.SetAside(c.ctx)
+	if err != nil {
+		return nil, err
+	}
+	for id, size := range aside { // what was needed of them is in sound packs, or marking would have failed
+		p.uses[id] = &usage{size: size}
+	}
+	c.sizes = map[pack.ID]int64{}
+	for id, u := range p.uses {
+		c.sizes[id] = u.size
+	}
 	var small []pack.ID
 	total := int64(0)
 	for id, u := range p.uses {
@@ -175,7 +190,7 @@ func (c *collector) plan(m *marking) *plan {
 	slices.SortFunc(p.dead, byID)
 	slices.SortFunc(p.rewrite, byID)
 	p.snapshots = c.history.Forgotten()
-	return p
+	return p, nil
 }
 
 func (p *plan) doomed(rewritten map[pack.ID]bool) object.Doomed {
@@ -383,12 +398,12 @@ func (c *collector) execute(g *object.Generation) error {
 	sound := c.db.Sound()
 	gone := map[pack.ID]bool{}
 	for _, id := range g.Verdict.Packs {
-		if err := c.delete(object.PackName(id)); err != nil {
+		if err := errors.Join(c.delete(object.PackName(id)), c.delete(object.QuarantineName(id))); err != nil {
 			return err
 		}
 		gone[id] = true
 		c.result.Packs++
-		c.result.Bytes += sound[id]
+		c.result.Bytes += cmp.Or(c.sizes[id], sound[id])
 	}
 	for _, id := range g.Verdict.Snapshots {
 		if err := c.deleteSlot(id); err != nil {

@@ -55,6 +55,8 @@ func (x *reading) init(v *verification) {
 // passage is the reading of one pack.
 type passage struct {
 	p       *pack.Reader
+	check   *pack.Check // of its parity; nil without
+	pieces  bool        // a window could not be read or opened at once
 	stream  *seal.Stream
 	st      *packState
 	wanted  map[digest.Digest]bool // bases of the pack's own deltas
@@ -76,7 +78,10 @@ func (x *examiner) through(id pack.ID, st *packState, p *pack.Reader, file store
 		return err
 	}
 	h := &p.Header
-	s := &passage{p: p, st: st, stream: x.v.db.Keys().Stream(h.Salt, h.Segment, head), wanted: wantedBy(p), bytes: pack.HeaderSize}
+	s := &passage{p: p, st: st, stream: x.v.db.Keys().Stream(h.Salt, h.Segment, p.Header.Bytes()), wanted: wantedBy(p), bytes: pack.HeaderSize, check: p.Check()}
+	if s.check != nil {
+		s.check.Write(head)
+	}
 	x.plain, x.at = x.plain[:0], 0
 	size := s.stream.SegmentSize()
 	total := s.stream.Segments(h.Plain)
@@ -88,11 +93,31 @@ func (x *examiner) through(id pack.ID, st *packState, p *pack.Reader, file store
 		from := int64(n) << h.Segment
 		to := min(from+int64(step)<<h.Segment, h.Plain)
 		x.open(s, file, n, total, from, to)
+		if s.check != nil && !s.pieces {
+			s.check.Write(x.sealed)
+		}
 		x.blocks(s)
 	}
 	x.deltas(s)
+	x.parity(s, file)
 	x.v.settle(id, s)
 	return nil
+}
+
+// parity checks what follows the stream: there is nothing else in the file.
+func (x *examiner) parity(s *passage, file store.Reader) {
+	if s.check == nil {
+		return
+	}
+	off, n := s.check.Rest()
+	var err error
+	if x.sealed, err = readAt(file, off, n, x.sealed[:0]); err == nil {
+		s.bytes += n
+		err = s.check.Done(x.sealed)
+	}
+	if err != nil {
+		s.why = append(s.why, "parity: "+err.Error())
+	}
 }
 
 // wantedBy returns the bases of the deltas of a pack.
@@ -126,6 +151,7 @@ func (x *examiner) open(s *passage, file store.Reader, n, total uint32, from, to
 			return
 		}
 	}
+	s.pieces = true
 	size := int64(s.stream.SegmentSize())
 	if to-from <= size {
 		s.holes = append(s.holes, hole{from, to})
@@ -306,11 +332,14 @@ func (v *verification) settle(id pack.ID, s *passage) {
 		at := index.Place{Pack: index.PackID(id), Block: b, Place: place, Flags: flagsOf(s.p.Header.Kind, &s.p.Blocks[b].Entries[place])}
 		v.blame[at] = packName(id)
 	}
+	if len(s.why) == 0 && !s.p.Tail {
+		v.read = append(v.read, id)
+	}
 	for i, why := range s.why {
 		if i == maxDetailed {
-			v.faults.add(Damaged, packName(id), fmt.Sprintf("and %d more", len(s.why)-i), repairCopy)
+			v.faults.add(Damaged, packName(id), fmt.Sprintf("and %d more", len(s.why)-i), repairPack)
 			break
 		}
-		v.faults.add(Damaged, packName(id), why, repairCopy)
+		v.faults.add(Damaged, packName(id), why, repairPack)
 	}
 }

@@ -1,10 +1,12 @@
 package upkeep
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -23,9 +25,10 @@ type segment struct {
 }
 
 // checkIndex reads every index segment. One that is damaged is a finding and takes no further part, as when
-// the vault is read.
+// the vault is read; one that another stands for takes no part at all.
 func (v *verification) checkIndex() error {
 	v.segNames = map[string]bool{}
+	broken := map[string]error{}
 	for o, err := range v.db.Store().List(v.ctx, "index/") {
 		if err != nil {
 			return fmt.Errorf("list index: %w", err)
@@ -40,10 +43,22 @@ func (v *verification) checkIndex() error {
 		}
 		s, err := v.openSegment(o.Name, sealed)
 		if err != nil {
-			v.finding(Damaged, o.Name, err.Error(), repairIndex)
+			broken[o.Name] = err
 			continue
 		}
 		v.segments = append(v.segments, s)
+	}
+	replaced := map[string]bool{}
+	for _, s := range v.segments {
+		for _, id := range s.Replaces() {
+			replaced["index/"+hex.EncodeToString(id[:])] = true
+		}
+	}
+	v.segments = slices.DeleteFunc(v.segments, func(s *segment) bool { return replaced[s.name] })
+	for name, err := range broken {
+		if !replaced[name] {
+			v.finding(Damaged, name, err.Error(), repairIndex)
+		}
 	}
 	return nil
 }
@@ -96,9 +111,9 @@ func (v *verification) listPacks() error {
 				if deleted[id] {
 					continue
 				}
-				v.finding(Missing, packName(id), "the index knows it and it is not there", repairCopy)
+				v.finding(Missing, packName(id), "the index knows it and it is not there", repairPack)
 			case st.size >= 0 && st.size != p.Size:
-				v.finding(Damaged, packName(id), fmt.Sprintf("%d bytes instead of %d", st.size, p.Size), repairCopy)
+				v.finding(Damaged, packName(id), fmt.Sprintf("%d bytes instead of %d", st.size, p.Size), repairPack)
 			}
 		}
 	}
@@ -122,7 +137,9 @@ func (v *verification) readPacks() error {
 			ids = append(ids, id)
 		}
 	}
-	slices.SortFunc(ids, func(a, b pack.ID) int { return slices.Compare(a[:], b[:]) })
+	slices.SortFunc(ids, func(a, b pack.ID) int {
+		return cmp.Or(v.opt.Last[a].Compare(v.opt.Last[b]), slices.Compare(a[:], b[:]))
+	})
 	v.deltas, v.blame = map[pack.ID][]deltaRef{}, map[index.Place]string{}
 	queue := make(chan pack.ID)
 	ctx, cancel := context.WithCancelCause(v.ctx)
@@ -163,7 +180,7 @@ func (v *verification) makeSet() error {
 		if err != nil {
 			return fmt.Errorf("index packs: %w", err)
 		}
-		all = append(all, s)
+		all, v.unknown = append(all, s), s
 	}
 	v.set = index.NewSet(all...)
 	return nil
@@ -204,7 +221,7 @@ func (x *examiner) examine(id pack.ID) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err != nil {
-		st.bad = true
+		st.bad, st.unjudged = true, errors.Is(err, errors.ErrUnsupported) || passing(err)
 		kind := Damaged
 		if absent(err) {
 			kind = Missing
@@ -212,13 +229,19 @@ func (x *examiner) examine(id pack.ID) error {
 			// The medium may be failing: what cannot be read is lost as much as what is wrong.
 			err = fmt.Errorf("read: %w", err)
 		}
-		v.faults.add(kind, packName(id), err.Error(), repairCopy)
+		v.faults.add(kind, packName(id), err.Error(), repairPack)
 	}
 	v.done++
 	if v.opt.Progress != nil {
 		v.opt.Progress(Progress{Packs: v.done, AllPacks: len(v.packs), Bytes: v.bytes, AllBytes: v.allBytes})
 	}
 	return nil
+}
+
+// passing reports whether an error says nothing of the object: another user, or another time, might read it.
+func passing(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.Is(err, fs.ErrPermission) || errors.As(err, &t) && t.Timeout()
 }
 
 // inspect opens the pack, compares it with the index, and reads it through. Its error condemns the pack.
@@ -231,6 +254,9 @@ func (x *examiner) inspect(id pack.ID, st *packState, file store.Reader) error {
 	}
 	if p.Header.ID != id {
 		return fmt.Errorf("%w: it is pack %s", pack.ErrDamaged, p.Header.ID)
+	}
+	if p.Tail {
+		v.finding(Damaged, packName(id), "header; its copy serves", repairPack)
 	}
 	n := v.compare(id, st, p)
 	data := v.opt.Data

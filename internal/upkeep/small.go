@@ -180,6 +180,16 @@ func (v *verification) checkCollections() error {
 	return nil
 }
 
+// checkQuarantine lists the packs that are known to be damaged.
+func (v *verification) checkQuarantine() error {
+	barred, err := v.db.Quarantined(v.ctx)
+	v.barred = map[string]bool{}
+	for id := range barred {
+		v.barred[packName(id)] = true
+	}
+	return err
+}
+
 // checkChanges reads the change lists of all snapshots.
 func (v *verification) checkChanges() error {
 	r := v.db.NewReader()
@@ -202,7 +212,7 @@ func (v *verification) checkChanges() error {
 				if v.ctx.Err() != nil {
 					return v.ctx.Err()
 				}
-				v.faults.add(Damaged, d.String(), "change list: "+err.Error(), repairCopy).touch(s, "")
+				v.faults.add(Damaged, d.String(), "change list: "+err.Error(), repairPack).touch(s, "")
 			}
 		}
 	}

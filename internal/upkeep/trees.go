@@ -41,7 +41,7 @@ func (v *verification) checkTrees() error {
 			return err
 		}
 		if err := wrong[s]; err != nil && !w.touched {
-			v.faults.add(Damaged, s.Root.String(), err.Error(), repairCopy).touch(s, "")
+			v.faults.add(Damaged, s.Root.String(), err.Error(), repairPack).touch(s, "")
 		}
 	}
 	return nil
@@ -91,7 +91,7 @@ func (w *slowWalk) get(ctx context.Context, d digest.Digest) ([]byte, error) {
 	b, err := w.r.Get(ctx, d, nil)
 	if err != nil && ctx.Err() == nil {
 		w.failed = d.String()
-		w.v.faults.add(Damaged, w.failed, err.Error(), repairCopy)
+		w.v.faults.add(Damaged, w.failed, err.Error(), repairPack)
 	}
 	return b, err
 }
@@ -106,7 +106,7 @@ func (w *slowWalk) broken(d digest.Digest, err error, at string) {
 	name := w.failed
 	if name == "" {
 		name = d.String()
-		w.v.faults.add(Damaged, name, err.Error(), repairCopy)
+		w.v.faults.add(Damaged, name, err.Error(), repairPack)
 	}
 	w.blame(name, at)
 }

@@ -1,11 +1,14 @@
-// Package upkeep checks a vault.
+// Package upkeep checks a vault and makes good what is damaged.
 //
 // [Verify] promises: if its report has no findings and is complete, then every byte that the given snapshots
 // need is in the store, is what was written, and makes sense; with Options.Data every byte of every pack was
 // read from the store and opened, and every chunk has its digest. It changes nothing and believes nothing that
 // was read before it began. Damage is reported once, with the paths and the snapshots that it touches.
 //
-// What it cannot know: a snapshot or a ledger segment that vanished without a trace, unless the caller
+// [Repair] promises: it deletes nothing and changes nothing that is there; what it says is healed can be had from
+// packs that are sound and durable; what is lost counts as new for the next snapshot that has it.
+//
+// What Verify cannot know: a snapshot or a ledger segment that vanished without a trace, unless the caller
 // remembers the snapshot. Packs that nothing refers to are what a session leaves that ended without a
 // commit, and no finding.
 package upkeep
@@ -31,8 +34,9 @@ const (
 
 // What may be done about a finding.
 const (
+	repairPack  = "varve repair makes it good, as far as parity, other copies or the project's folder have it"
 	repairCopy  = "put the object back from another copy of the vault"
-	repairIndex = "none needed: the index is made again from the packs"
+	repairIndex = "varve repair; the index is made again from the packs until then"
 	repairKey   = "another key opens the vault: add a new key and remove this one"
 )
 
@@ -52,7 +56,8 @@ type Report struct {
 	Objects  int64 // chunks and pages: whose digest was checked with Data, whose place was without
 	Bytes    int64 // read from packs and authenticated
 	Findings []Finding
-	Complete bool // false if the budget was spent before all packs were read
+	Complete bool       // false if the budget was spent before all packs were read
+	Read     [][16]byte // packs that were read from end to end and found right
 }
 
 // Ok reports whether nothing was found.
@@ -66,8 +71,10 @@ type Progress struct {
 
 // Options say how to check.
 type Options struct {
-	Data     bool          // read every pack from front to back
-	Budget   time.Duration // with Data: begin no further pack when it is spent; 0: no limit
+	Data   bool          // read every pack from front to back
+	Budget time.Duration // with Data: begin no further pack when it is spent; 0: no limit
+	// Last says when each pack was last found right: those that were not for longest are read first.
+	Last     map[[16]byte]time.Time
 	Now      func() time.Time
 	Workers  int            // packs read at once; at least 1
 	Progress func(Progress) // may be nil; called from several goroutines

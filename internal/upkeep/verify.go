@@ -21,6 +21,19 @@ const attempts = 4
 // Verify checks the vault and the snapshots. What is wrong with the vault is a finding; an error says
 // that the check itself could not be done. Sessions and collections may run meanwhile.
 func Verify(ctx context.Context, db *object.DB, snapshots []*history.Snapshot, opt Options) (*Report, error) {
+	v, err := check(ctx, db, snapshots, opt)
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	return v.report(), nil
+}
+
+func (v *verification) report() *Report {
+	return &Report{Objects: v.objects, Bytes: v.bytes, Findings: v.faults.list(), Complete: v.complete, Read: v.read}
+}
+
+// check returns a verification that was run.
+func check(ctx context.Context, db *object.DB, snapshots []*history.Snapshot, opt Options) (*verification, error) {
 	opt.Workers = max(opt.Workers, 1)
 	if opt.Now == nil {
 		opt.Budget = 0
@@ -32,19 +45,20 @@ func Verify(ctx context.Context, db *object.DB, snapshots []*history.Snapshot, o
 	for try := 1; ; try++ {
 		v := &verification{ctx: ctx, db: db, opt: opt, began: began, snapshots: snapshots}
 		if err := v.run(); err != nil {
-			return nil, fmt.Errorf("verify: %w", err)
+			return nil, err
 		}
 		if len(v.faults.by) > 0 && try < attempts {
 			// A collection may have moved what seemed to be missing.
 			same, err := v.unchanged()
 			if err != nil {
-				return nil, fmt.Errorf("verify: %w", err)
+				return nil, err
 			}
 			if !same {
 				continue
 			}
 		}
-		return &Report{Objects: v.objects, Bytes: v.bytes, Findings: v.faults.list(), Complete: v.complete}, nil
+		v.forgive()
+		return v, nil
 	}
 }
 
@@ -60,7 +74,9 @@ type verification struct {
 	listed   map[string]int64       // packs by name, and their sizes
 	segNames map[string]bool        // index segments that were listed
 	packs    map[pack.ID]*packState // packs that are listed or that the index knows
+	barred   map[string]bool        // names of packs in quarantine
 	set      *index.Set             // of what segments say and, of packs in none, the directories
+	unknown  *index.Segment         // the latter alone; nil if there are none
 	deltas   map[pack.ID][]deltaRef // the deltas of each pack, until their bases were looked up
 	blame    map[index.Place]string // entries that cannot be made → the object to blame
 	allBytes int64
@@ -72,12 +88,16 @@ type verification struct {
 	bytes    int64
 	done     int
 	complete bool
+	read     [][16]byte // packs that are right from end to end
 }
 
 // packState is what is known of a pack.
 type packState struct {
 	size int64 // as listed; -1: not there
 	bad  bool  // nothing in it can be had
+	// unjudged: it is of a format that this program does not read, or may not be read now. It is a finding, and no
+	// reason to give the pack up.
+	unjudged bool
 	// blocks are those that cannot be had.
 	blocks map[uint32]bool
 }
@@ -93,12 +113,21 @@ func (v *verification) run() error {
 	}
 	v.complete = true
 	for _, step := range []func() error{v.checkConfig, v.checkKeys, v.checkSlots, v.checkLedger, v.checkCollections,
-		v.checkIndex, v.listPacks, v.readPacks, v.checkBases, v.checkChanges, v.checkTrees} {
+		v.checkQuarantine, v.checkIndex, v.listPacks, v.readPacks, v.checkBases, v.checkChanges, v.checkTrees} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// forgive takes back what is known: that a pack in quarantine is damaged is a finding only while something needs it.
+func (v *verification) forgive() {
+	for name, d := range v.faults.by {
+		if v.barred[name] && len(d.snapshots) == 0 {
+			delete(v.faults.by, name)
+		}
+	}
 }
 
 // unchanged reports whether the packs and segments are still those that the run began with.
@@ -143,7 +172,7 @@ func (v *verification) fault(p *index.Place) string {
 }
 
 // lookup tells whether d can be had from any place, and otherwise what to blame: a pack, or d itself if it
-// is in none. whole leaves out what is stored as a delta.
+// is in none; of packs rather one that is not in quarantine. whole leaves out what is stored as a delta.
 func (v *verification) lookup(d digest.Digest, whole bool) (blame string, ok bool) {
 	var buf [4]index.Place
 	for _, p := range v.set.Lookup(d, buf[:0]) {
@@ -154,7 +183,7 @@ func (v *verification) lookup(d digest.Digest, whole bool) (blame string, ok boo
 		if b == "" {
 			return "", true
 		}
-		if blame == "" {
+		if blame == "" || v.barred[blame] && !v.barred[b] {
 			blame = b
 		}
 	}
@@ -169,7 +198,7 @@ func (v *verification) blamed(name string) *damage {
 	if d := v.faults.by[name]; d != nil {
 		return d
 	}
-	return v.faults.add(Missing, name, "it is in no pack", repairCopy)
+	return v.faults.add(Missing, name, "it is in no pack", repairPack)
 }
 
 // absent reports whether an error of the store says that an object is not there.

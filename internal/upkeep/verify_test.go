@@ -14,6 +14,7 @@ import (
 	"varve/internal/disk"
 	"varve/internal/history"
 	"varve/internal/object"
+	"varve/internal/pack"
 	"varve/internal/seal"
 	"varve/internal/tree"
 	"varve/internal/upkeep"
@@ -254,6 +255,51 @@ func TestBudget(t *testing.T) {
 	}
 	if r = v.verify(upkeep.Options{Data: true, Budget: time.Hour, Now: now}); !r.Complete || r.Bytes != full.Bytes {
 		t.Fatalf("large budget: %+v of %+v", r, full)
+	}
+}
+
+// TestRounds: checks whose budget is not enough for all begin with what was not read for longest, so that some of them
+// read everything.
+func TestRounds(t *testing.T) {
+	v := newVault(t, store.NewMemory())
+	for i := range byte(6) {
+		v.snap(files{string(rune('a' + i)): random(i, 2000)}, nil)
+	}
+	all := 0
+	for name := range v.objects() {
+		if kindOf(name) == "packs" {
+			all++
+		}
+	}
+	clock := time.Unix(1_800_000_000, 0)
+	now := func() time.Time { clock = clock.Add(time.Second); return clock }
+	last := map[[16]byte]time.Time{}
+	for round := 0; len(last) < all; round++ {
+		if round > all {
+			t.Fatalf("%d packs of %d after %d rounds", len(last), all, round)
+		}
+		r := v.verify(upkeep.Options{Data: true, Budget: 4 * time.Second, Now: now, Last: last})
+		if len(r.Findings) != 0 || len(r.Read) == 0 || len(r.Read) == all {
+			t.Fatalf("round %d: %d packs read, findings %+v", round, len(r.Read), r.Findings)
+		}
+		oldest := time.Time{}
+		for _, id := range r.Read {
+			if before := last[id]; before.After(oldest) {
+				oldest = before
+			}
+		}
+		for _, id := range r.Read {
+			last[id] = clock
+		}
+		if !oldest.IsZero() && len(last) < all {
+			t.Errorf("round %d reads again what was read, and not the rest", round)
+		}
+	}
+	name := v.packsOf(pack.Data)[0]
+	v.replace(name, flip(v.objects()[name], 200))
+	r := v.again().verify(upkeep.Options{Data: true, Last: last})
+	if len(r.Read) != all-1 {
+		t.Errorf("%d packs of %d are right, and one is damaged", len(r.Read), all)
 	}
 }
 
