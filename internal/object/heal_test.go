@@ -105,7 +105,8 @@ func TestQuarantine(t *testing.T) {
 func quarantine(t *testing.T, seed byte) {
 	m := store.NewMemory()
 	plains := [][]byte{chunk(1, 5000), chunk(2, 300)}
-	mustKeep(t, create(t, m), "one", plains...)
+	create(t, m)
+	mustKeep(t, open(t, m, options(seed)), "one", plains...)
 	db := open(t, m, options(seed+2))
 	name, id := packWith(t, db, plains[0])
 	if err := errors.Join(db.Quarantine(t.Context(), id, "a test"), db.Quarantine(t.Context(), id, "twice"), m.Barrier(t.Context())); err != nil {
