@@ -210,3 +210,67 @@ func TestUnreadable(t *testing.T) {
 		t.Error("nothing was refused")
 	}
 }
+
+// TestRepairLosesPower: a repair that is cut short anywhere, by the end of the process or of the power, takes nothing
+// away: every snapshot can be restored as before, and the next repair ends what it began.
+func TestRepairLosesPower(t *testing.T) {
+	ctx := context.Background()
+	r, lists := stocked(t, 76)
+	for _, o := range objects(t, r.vault.Root(), "") {
+		if strings.HasPrefix(o.path, "packs/") && o.size > 10_000 { // a bit that parity makes good
+			if err := (damage{o, o.size / 3, false}).do(r.vault); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := disk.SyncAll(r.vault.Root()); err != nil {
+		t.Fatal(err)
+	}
+	mend := func(r *rig, h disk.Hook) (*varve.RepairReport, error) {
+		s, err := r.open(ctx, hooks{vault: h})
+		if err != nil {
+			return nil, err
+		}
+		return s.v.Repair(ctx, varve.RepairOptions{})
+	}
+	o := new(outage)
+	if rep, err := mend(r.fork(1), o.hook); err != nil || !rep.OK || rep.Quarantined == 0 {
+		t.Fatalf("%+v, %v", rep, err)
+	}
+	n := int(o.count.Load())
+	step := 4
+	if *long {
+		step = 1
+	}
+	each(t, n/step, func(i int) error {
+		i *= step
+		for j, keep := range []disk.Keep{disk.KeepNone, disk.KeepAll, disk.KeepHalf(uint64(i))} {
+			c := r.fork(uint64(1000 + i))
+			if rep, err := mend(c, (&outage{at: int64(i + 1)}).hook); err == nil && !rep.OK {
+				return errors.New("it says that something remains")
+			}
+			c = c.crash(keep, uint64(2000+3*i+j))
+			s, err := c.open(ctx, hooks{})
+			if err != nil {
+				return err
+			}
+			for k, snap := range s.p.Snapshots() {
+				if got, err := restored(ctx, s.p, snap); err != nil || got != lists[k] {
+					return errors.Join(errors.New("stopped, and "+snap.Ref()+" is gone"), err)
+				}
+			}
+			rep, err := mend(c, nil)
+			if err != nil || !rep.OK {
+				return errors.Join(errors.New("the next repair does not end it"), err)
+			}
+			if s, err = c.open(ctx, hooks{}); err == nil {
+				err = verified(ctx, s.v)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	t.Logf("stopped at %d of %d operations", n/step, n)
+}

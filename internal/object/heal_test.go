@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -48,7 +49,7 @@ func protectedVault(t testing.TB, m store.Store) *object.DB {
 // what it does not is damage.
 func TestReadByParity(t *testing.T) {
 	m := store.NewMemory()
-	plains := [][]byte{chunk(1, 30_000), chunk(2, 300), chunk(3, 40_000)}
+	plains := [][]byte{chunk(1, 400_000), chunk(2, 300), chunk(3, 40_000)} // the first is not in the directory's segment
 	db := protectedVault(t, m)
 	if db.Config().Parity != 2 || open(t, m, options(2)).Config().Parity != 2 {
 		t.Fatal("the vault does not know of its parity")
@@ -70,7 +71,7 @@ func TestReadByParity(t *testing.T) {
 	if _, err := r.Span(t.Context(), id, 0, len(dir)-1); err != nil {
 		t.Errorf("span of a mended pack: %v", err)
 	}
-	overwrite(t, m, name, func(b []byte) { clear(b[600:9000]) })
+	overwrite(t, m, name, func(b []byte) { clear(b[600:19_000]) })
 	db = open(t, m, options(4))
 	for range 2 { // the second time without reading the whole pack again
 		if _, err := db.NewReader().Get(t.Context(), db.Digest(plains[0]), nil); !errors.Is(err, object.ErrDamaged) {
@@ -96,15 +97,22 @@ func TestReadByParity(t *testing.T) {
 // TestQuarantine: a pack in quarantine is read where there is nothing else, and not shared with; what it holds is
 // stored again and then had from there, after which the vault counts as whole.
 func TestQuarantine(t *testing.T) {
+	for seed := range byte(6) { // which segment of the index is looked into first is chance
+		quarantine(t, 10*(seed+1))
+	}
+}
+
+func quarantine(t *testing.T, seed byte) {
 	m := store.NewMemory()
 	plains := [][]byte{chunk(1, 5000), chunk(2, 300)}
-	mustKeep(t, create(t, m), "one", plains...)
-	db := open(t, m, options(2))
+	create(t, m)
+	mustKeep(t, open(t, m, options(seed)), "one", plains...)
+	db := open(t, m, options(seed+2))
 	name, id := packWith(t, db, plains[0])
 	if err := errors.Join(db.Quarantine(t.Context(), id, "a test"), db.Quarantine(t.Context(), id, "twice"), m.Barrier(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	db = open(t, m, options(3))
+	db = open(t, m, options(seed+3))
 	mustGet(t, db, plains...)
 	if have, _, err := db.Has(t.Context(), db.Digest(plains[0])); have || err != nil {
 		t.Errorf("shared with a pack in quarantine: %v", err)
@@ -119,7 +127,7 @@ func TestQuarantine(t *testing.T) {
 		t.Errorf("%d chunks stored", st.Chunks)
 	}
 	l := &logged{Store: m}
-	db = open(t, l, options(4))
+	db = open(t, l, options(seed+4))
 	mustGet(t, db, plains...)
 	if now, _ := packWith(t, db, plains[0]); now == name || !db.Whole() {
 		t.Errorf("had from %s, whole %v", now, db.Whole())
@@ -127,10 +135,48 @@ func TestQuarantine(t *testing.T) {
 	if n := db.Objects(); n != 3 { // one of them twice, in two packs of data
 		t.Errorf("%d objects", n)
 	}
-	if err := m.Delete(t.Context(), name); err != nil {
-		t.Fatal(err)
+	// Whatever is in the pack now, nobody reads it.
+	mustGet(t, open(t, &closed{m, name}, options(seed+5)), plains...)
+}
+
+// closed is a store of which one object must not be read.
+type closed struct {
+	*store.Memory
+	name string
+}
+
+func (c *closed) Get(ctx context.Context, name string, off, n int64, dst []byte) ([]byte, error) {
+	if name == c.name {
+		panic("read of " + name)
 	}
-	mustGet(t, open(t, m, options(5)), plains...)
+	return c.Memory.Get(ctx, name, off, n, dst)
+}
+
+// sevens draws only names that begin with 7.
+type sevens struct{ io.Reader }
+
+func (s sevens) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if n == 16 {
+		p[0] = 7
+	}
+	return n, err
+}
+
+// TestTwoDirectories: the copies of metadata are in two directories even if chance has it otherwise.
+func TestTwoDirectories(t *testing.T) {
+	m := store.NewMemory()
+	create(t, m)
+	opt := options(2)
+	opt.Rand = sevens{opt.Rand}
+	mustKeep(t, open(t, m, opt), "one", chunk(1, 5000), chunk(2, 300))
+	dirs := map[string]int{}
+	for _, name := range names(t, m, "packs/") {
+		dirs[name[:len("packs/xx")]]++
+	}
+	if len(dirs) != 2 {
+		t.Errorf("packs in %v", dirs)
+	}
 }
 
 // TestTwoCopies: metadata is put twice, in two directories, and each copy serves alone.

@@ -11,6 +11,7 @@ import (
 	"varve/internal/history"
 	"varve/internal/ledger"
 	"varve/internal/object"
+	"varve/internal/pack"
 	"varve/internal/upkeep"
 	"varve/store"
 )
@@ -109,11 +110,15 @@ func TestEveryDamage(t *testing.T) {
 					}
 					total[o].Add(1)
 				}
-				for i := 0; i < len(b); i += stride {
+				step := stride
+				if kindOf(name) == "packs" && b[10] == byte(pack.Meta) { // there are two of each
+					step *= 2
+				}
+				for i := 0; i < len(b); i += step {
 					c := slices.Clone(b)
-					c[i] ^= 1 << (i / stride % 8)
-					check(fmt.Sprintf("flip in byte %d", i), map[string][]byte{name: c}, i/stride%8 == 3)
-					check(fmt.Sprintf("cut to %d", i), map[string][]byte{name: append([]byte{}, b[:i]...)}, i/stride%8 == 5)
+					c[i] ^= 1 << (i / step % 8)
+					check(fmt.Sprintf("flip in byte %d", i), map[string][]byte{name: c}, i/step%8 == 3)
+					check(fmt.Sprintf("cut to %d", i), map[string][]byte{name: append([]byte{}, b[:i]...)}, i/step%8 == 5)
 				}
 				check("lengthened", map[string][]byte{name: append(slices.Clone(b), 0)}, false)
 				if kindOf(name) != "snap" { // see TestVanishedSnapshot

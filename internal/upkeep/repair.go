@@ -188,7 +188,6 @@ func (h *healing) sound(d digest.Digest) bool {
 }
 
 // carry stores again what a damaged pack still holds, with the help of its parity, as far as it is nowhere else.
-// Metadata is always stored again, for it has to be there twice.
 func (h *healing) carry(id pack.ID) error {
 	st := h.v.packs[id]
 	if st.size < 0 {
@@ -206,7 +205,7 @@ func (h *healing) carry(id pack.ID) error {
 			return err
 		}
 		b := &p.Blocks[i]
-		if p.Header.Kind != pack.Meta && !slices.ContainsFunc(b.Entries, func(e pack.Entry) bool { return !h.sound(e.Digest) }) {
+		if !slices.ContainsFunc(b.Entries, func(e pack.Entry) bool { return !h.sound(e.Digest) }) {
 			continue
 		}
 		how := byMoving
@@ -260,7 +259,7 @@ func (h *healing) block(id pack.ID, p *pack.Reader, n int, how way) error {
 	}
 	for i := range b.Entries {
 		e := &b.Entries[i]
-		if p.Header.Kind != pack.Meta && h.sound(e.Digest) {
+		if h.sound(e.Digest) {
 			continue
 		}
 		from := how

@@ -153,6 +153,33 @@ func TestParityHeals(t *testing.T) {
 	v.clean()
 }
 
+// TestParityIsRead: a check reads all of a pack with parity, and finds whatever is wrong in it.
+func TestParityIsRead(t *testing.T) {
+	v := protected(t, 2)
+	size := 0
+	for name, b := range v.objects() {
+		if kindOf(name) == "packs" {
+			size += len(b)
+		}
+	}
+	if r := v.verify(upkeep.Options{Data: true}); r.Bytes != int64(size) {
+		t.Errorf("%d bytes read of %d", r.Bytes, size)
+	}
+	name := v.packsOf(pack.Data)[0]
+	whole := v.objects()[name]
+	for i := 0; i < len(whole); i += 31 {
+		a := &altered{v.store, map[string][]byte{name: flip(whole, i)}}
+		db, err := object.Open(t.Context(), a, nil, options(4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := upkeep.Verify(t.Context(), db, v.snaps, upkeep.Options{Data: true})
+		if err != nil || len(r.Findings) != 1 || r.Findings[0].Object != name {
+			t.Fatalf("byte %d of %d: %+v, %v", i, len(whole), r, err)
+		}
+	}
+}
+
 // copies counts the packs out of quarantine that each object of metadata is in.
 func (v *vault) copies() map[string]int {
 	barred, err := v.db.Quarantined(v.t.Context())
@@ -295,7 +322,11 @@ func TestSnapHeals(t *testing.T) {
 			t.Errorf("%s: %+v", what, f)
 		}
 		w := v.again()
-		w.snap(v.want[1], nil)
+		w.snap(v.want[1], nil) // the second snapshot is whole with it, though what its deltas were of is not there
+		got, err := restore(t.Context(), w.again().db, v.snaps[1].Root)
+		if err = errors.Join(err, same(got, v.want[1])); err != nil {
+			t.Errorf("%s: after the first snapshot: %v", what, err)
+		}
 		w.snap(v.want[0], nil)
 		w.clean()
 		if r := w.repair(upkeep.RepairOptions{}); len(r.Outcomes) != 0 {
@@ -471,7 +502,7 @@ func TestEveryRepair(t *testing.T) {
 		if kind := kindOf(name); kind != "packs" && kind != "index" {
 			continue
 		}
-		for i := 0; i < len(b)+3; i += 40 * stride {
+		for i := 0; i < len(b)+3; i += 100 * stride {
 			for _, c := range []struct {
 				what string
 				is   []byte
