@@ -86,7 +86,7 @@ func (r *rig) crash(keep disk.Keep, seed uint64) *rig {
 func (r *rig) fork(seed uint64) *rig { return r.crash(disk.KeepAll, seed) }
 
 func (r *rig) options() varve.Options {
-	return varve.Options{Rand: r.rand, Workers: r.workers, Host: "rig", User: "tester", Passphrase: r.passphrase,
+	return varve.Options{Rand: r.rand, Workers: r.workers, Host: "rig", User: "tester", Passphrase: r.passphrase, KDF: varve.KDF{Time: 1, Memory: 64, Threads: 1},
 		Now:   func() time.Time { return time.Unix(0, r.now.Add(int64(time.Millisecond))) },
 		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
 }

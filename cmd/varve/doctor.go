@@ -56,7 +56,7 @@ func (e *env) doctor(ctx context.Context) error {
 	}
 	add(examineVault(path, err))
 	if v != nil {
-		add(examineKey(v))
+		add(examineKey(ctx, v))
 		add(examineSpace(path))
 		add(e.examineClock(v))
 		add(e.examineVerify(v))
@@ -89,11 +89,19 @@ func examineVault(path string, err error) complaint {
 	return complaint{"vault", "wrong", err.Error(), advice(err)}
 }
 
-func examineKey(v *varve.Vault) complaint {
-	if v.Info().KeyStored {
-		return complaint{"key", "ok", "stored with the data", "who reads the vault's folder can read what is kept; keep it where only you can"}
+func examineKey(ctx context.Context, v *varve.Vault) complaint {
+	w, err := waysIn(ctx, v)
+	switch {
+	case err != nil:
+		return complaint{"key", "wrong", err.Error(), advice(err)}
+	case w.damaged > 0:
+		return complaint{"key", "wrong", w.String() + "; " + count(w.damaged) + " that opens nothing", "varve key ls says which; varve key rm removes it"}
+	case w.used == varve.KeyStored:
+		return complaint{"key", "ok", w.String(), "who reads the vault's folder can read what is kept; varve key protect wants a passphrase for it"}
+	case w.kits == 0:
+		return complaint{"key", "advice", w.String(), "who forgets the passphrase loses everything: varve key kit"}
 	}
-	return complaint{"key", "ok", "wrapped with a passphrase", ""}
+	return complaint{"key", "ok", w.String(), ""}
 }
 
 func examineSpace(path string) complaint {

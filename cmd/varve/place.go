@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/term"
-
 	"varve"
 	"varve/internal/disk"
 	"varve/store"
@@ -157,18 +155,6 @@ func (e *env) options() varve.Options {
 		opt.Progress = e.meter.tell
 	}
 	return opt
-}
-
-func (e *env) passphrase() ([]byte, error) {
-	if p := e.getenv("VARVE_PASSPHRASE"); p != "" {
-		return []byte(p), nil
-	}
-	if !e.ask {
-		return nil, fmt.Errorf("the vault needs its passphrase: %w", varve.ErrWrongKey)
-	}
-	fmt.Fprint(e.talk, "passphrase of the vault: ")
-	defer fmt.Fprintln(e.talk)
-	return term.ReadPassword(int(e.in.Fd()))
 }
 
 func exists(path string) bool {

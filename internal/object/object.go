@@ -82,16 +82,24 @@ type Options struct {
 	Rand io.Reader        // of names and salts; must be safe for concurrent use
 	Now  func() time.Time // for heartbeats and display, never for safety
 	Warn func(Warning)    // may be nil
+
+	// Passphrase wraps the key of a vault that Create makes; nil: the key lies beside the data. KDF is what
+	// that costs.
+	Passphrase []byte
+	KDF        seal.Params
+	// Recall returns the Token of a vault, or nil, before anybody is asked for a passphrase. It may be nil.
+	Recall func(vault [16]byte) []byte
 }
 
 // DB is the object database of one vault. It is safe for concurrent use.
 type DB struct {
-	store     store.Store
-	vault     [16]byte
-	keys      *seal.Keys
-	opt       Options
-	config    Config
-	keyStored bool // the master key lies beside the data
+	store  store.Store
+	vault  [16]byte
+	keys   *seal.Keys
+	opt    Options
+	config Config
+	master seal.Master
+	opened atomic.Pointer[Key] // the slot that the vault was opened by
 
 	load    sync.Mutex // one refresh at a time
 	ready   atomic.Bool
@@ -108,6 +116,7 @@ type DB struct {
 func newDB(s store.Store, vault [16]byte, keys *seal.Keys, opt Options) *DB {
 	db := &DB{store: s, vault: vault, keys: keys, opt: opt, known: map[string]bool{}, adopted: map[pack.ID]int64{}}
 	db.set.Store(index.NewSet())
+	db.opened.Store(&Key{})
 	db.packs.init(db)
 	return db
 }
