@@ -47,7 +47,8 @@ type env struct {
 	dir, vault, project            string
 	json, quiet, verbose, yes, dry bool
 
-	meter *meter
+	meter    *meter
+	recalled bool // something was remembered of the vault, and tried
 }
 
 // system returns the env of this process.

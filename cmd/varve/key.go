@@ -20,7 +20,7 @@ func keyVerb(e *env) *cobra.Command {
 			"terminal. A new one comes from VARVE_NEW_PASSWORD, VARVE_NEW_PASSWORD_FILE, VARVE_NEW_PASSWORD_COMMAND, or\n" +
 			"is asked for twice. A command is split into words at blanks, with '…', \"…\" and \\ as in a shell; nothing else\n" +
 			"of a shell is there."}
-	c.AddCommand(keyProtect(e), keyAdd(e),
+	c.AddCommand(keyProtect(e), keyAdd(e), keyRemember(e), keyForget(e),
 		&cobra.Command{Use: "ls", Short: "List the keys", Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return e.keys(cmd.Context()) }},
 		e.changing(&cobra.Command{Use: "rm ID", Short: "Remove a key, so that it opens the vault no longer", Args: cobra.ExactArgs(1),
@@ -30,11 +30,13 @@ func keyVerb(e *env) *cobra.Command {
 
 func keyProtect(e *env) *cobra.Command {
 	var label string
+	var remember bool
 	c := &cobra.Command{Use: "protect", Short: "Make the vault open with a passphrase; again: change it", Args: cobra.NoArgs,
 		Long: "Adds a passphrase, sees that it opens the vault, and then removes the key that is stored with the data, or\n" +
 			"the passphrase that was used. What is kept is not touched. A copy of the vault that was made before still\n" +
 			"has its old key.",
-		RunE: func(cmd *cobra.Command, _ []string) error { return e.protect(cmd.Context(), label) }}
+		RunE: func(cmd *cobra.Command, _ []string) error { return e.protect(cmd.Context(), label, remember) }}
+	c.Flags().BoolVar(&remember, "remember", false, "as varve key remember does")
 	c.Flags().StringVar(&label, "label", "", "a `TEXT` that says whose it is")
 	return e.changing(c)
 }
@@ -115,7 +117,7 @@ func (e *env) keys(ctx context.Context) error {
 	return nil
 }
 
-func (e *env) protect(ctx context.Context, label string) error {
+func (e *env) protect(ctx context.Context, label string, remember bool) error {
 	v, _, err := e.openVault(ctx, false)
 	if err != nil {
 		return err
@@ -150,6 +152,12 @@ func (e *env) protect(ctx context.Context, label string) error {
 	}
 	if err := e.printKey(k, "added"); err != nil {
 		return err
+	}
+	if remember = remember || e.recalled; remember {
+		// What was remembered was of the key that is gone.
+		if err := e.rememberVault(v); err != nil {
+			return err
+		}
 	}
 	if stored {
 		e.say("a copy of the vault that was made before can be opened with its old key")

@@ -28,6 +28,9 @@ func (e *env) passphrase() ([]byte, error) {
 		return p, err
 	}
 	if !e.ask {
+		if e.recalled {
+			return nil, hinted(fmt.Errorf("what is remembered of the vault opens it no longer: %w", varve.ErrWrongKey), passwordHint+"; then varve key remember")
+		}
 		return nil, hinted(fmt.Errorf("the vault needs its passphrase: %w", varve.ErrWrongKey), passwordHint)
 	}
 	return e.prompt("passphrase of the vault, or its recovery key: ")
@@ -90,20 +93,28 @@ func (e *env) prompt(text string) ([]byte, error) {
 	return p, nil
 }
 
+// named returns the variable that a passphrase comes from, and what it says.
+func (e *env) named(variable string) (source string, ok bool, value string) {
+	for _, suffix := range []string{"", "_FILE", "_COMMAND"} {
+		if v := e.getenv(variable + suffix); v != "" {
+			return variable + suffix, true, v
+		}
+	}
+	return "", false, ""
+}
+
 // given returns the passphrase that the environment names; ok is false if it names none.
 func (e *env) given(variable string) (p []byte, ok bool, err error) {
-	source := variable
-	if v := e.getenv(source); v != "" {
-		return []byte(v), true, nil
-	}
-	if v := e.getenv(variable + "_FILE"); v != "" {
-		source = variable + "_FILE"
-		p, err = readSecret(e.abs(v))
-	} else if v := e.getenv(variable + "_COMMAND"); v != "" {
-		source = variable + "_COMMAND"
-		p, err = e.runForSecret(v)
-	} else {
+	source, ok, value := e.named(variable)
+	switch {
+	case !ok:
 		return nil, false, nil
+	case source == variable:
+		return []byte(value), true, nil
+	case source == variable+"_FILE":
+		p, err = readSecret(e.abs(value))
+	default:
+		p, err = e.runForSecret(value)
 	}
 	if err == nil && len(p) == 0 {
 		err = errors.New("it gives an empty passphrase")
