@@ -20,7 +20,7 @@ func keyVerb(e *env) *cobra.Command {
 			"terminal. A new one comes from VARVE_NEW_PASSWORD, VARVE_NEW_PASSWORD_FILE, VARVE_NEW_PASSWORD_COMMAND, or\n" +
 			"is asked for twice. A command is split into words at blanks, with '…', \"…\" and \\ as in a shell; nothing else\n" +
 			"of a shell is there."}
-	c.AddCommand(keyProtect(e), keyAdd(e), keyRemember(e), keyForget(e),
+	c.AddCommand(keyProtect(e), keyAdd(e), keyKit(e), keyRemember(e), keyForget(e),
 		&cobra.Command{Use: "ls", Short: "List the keys", Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return e.keys(cmd.Context()) }},
 		e.changing(&cobra.Command{Use: "rm ID", Short: "Remove a key, so that it opens the vault no longer", Args: cobra.ExactArgs(1),
@@ -157,6 +157,11 @@ func (e *env) protect(ctx context.Context, label string, remember bool) error {
 		// What was remembered was of the key that is gone.
 		if err := e.rememberVault(v); err != nil {
 			return err
+		}
+	}
+	for _, left := range before {
+		if !stored && len(removed) == 0 && left.Kind == varve.KeyPassphrase {
+			e.say("the passphrase of key %s still opens the vault: varve key rm ends that", left.ID[:12])
 		}
 	}
 	if stored {

@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "jsonhas": jsonHas, "json": jsonIs, "setjson": setJSON, "rawname": rawName, "flip": flip,
+			"code": code, "jsonhas": jsonHas, "json": jsonIs, "setjson": setJSON, "recovery": recoveryOf, "rawname": rawName, "flip": flip,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {
@@ -165,6 +165,12 @@ func setJSON(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], fmt.Sprint(pick(ts, args[1], args[2])))
 }
 
+// recovery VAR FILE keeps the recovery key of a sheet in the environment: the line under its last heading.
+func recoveryOf(ts *testscript.TestScript, _ bool, args []string) {
+	sheet := strings.Split(strings.TrimSpace(ts.ReadFile(args[1])), "\n")
+	ts.Setenv(args[0], strings.TrimSpace(sheet[len(sheet)-1]))
+}
+
 // rawname DIR BASE64 TEXT makes a file whose name is any bytes.
 func rawName(ts *testscript.TestScript, _ bool, args []string) {
 	b, err := base64.StdEncoding.DecodeString(args[1])
@@ -220,7 +226,7 @@ func TestManPages(t *testing.T) {
 func TestContractFlags(t *testing.T) {
 	e, _, _ := world(t)
 	root := newRoot(e)
-	for _, path := range []string{"snap", "restore", "undo", "redo", "init", "milestone add", "milestone annotate", "milestone rm", "tag add", "tag rm", "hold add", "hold rm", "config set", "key protect", "key add", "key rm", "key remember", "key forget"} {
+	for _, path := range []string{"snap", "restore", "undo", "redo", "init", "milestone add", "milestone annotate", "milestone rm", "tag add", "tag rm", "hold add", "hold rm", "config set", "key protect", "key add", "key rm", "key kit", "key remember", "key forget"} {
 		c, _, err := root.Find(strings.Fields(path))
 		if err != nil {
 			t.Fatal(err)
