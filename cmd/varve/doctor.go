@@ -97,7 +97,7 @@ func examineKey(ctx context.Context, v *varve.Vault) complaint {
 	case w.damaged > 0:
 		return complaint{"key", "wrong", w.String() + "; " + count(w.damaged) + " that opens nothing", "varve key ls says which; varve key rm removes it"}
 	case w.used == varve.KeyStored:
-		return complaint{"key", "ok", w.String(), "who reads the vault's folder can read what is kept; varve key protect wants a passphrase for it"}
+		return complaint{"key", "ok", w.String(), "who reads the vault's folder can read what is kept; varve key protect gives it a passphrase"}
 	case w.kits == 0:
 		return complaint{"key", "advice", w.String(), "who forgets the passphrase loses everything: varve key kit"}
 	}
