@@ -10,9 +10,11 @@ import (
 	"io/fs"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"varve/format"
+	"varve/internal/catalog"
 	"varve/internal/disk"
 	"varve/internal/history"
 	"varve/internal/ledger"
@@ -75,6 +77,11 @@ type Options struct {
 	Formats format.Set
 	// Cache is where what makes the next run quick is kept; nil for nowhere. It may be lost at any time.
 	Cache disk.Dir
+	// State is where this machine remembers which snapshots a vault has had, so that a vault which loses some is
+	// noticed; nil for nowhere. It is not to be lost, and is no part of the vault.
+	State disk.Dir
+	// Place says where the vault is. A copy elsewhere may have seen less, so it is remembered apart.
+	Place string
 	// Workers is the number of goroutines that read and compress; 0 for one a core.
 	Workers int
 	// Host, User, PID and Boot say who writes, in sessions and snapshots.
@@ -135,6 +142,9 @@ type Vault struct {
 	history *history.History
 	opt     Options
 	root    *disk.Info // the vault's folder, if it is one
+
+	catalogLock sync.Mutex
+	catalog     *catalog.Catalog
 }
 
 // Folder returns a store in a directory of this machine, which must exist.
@@ -194,7 +204,7 @@ func newVault(ctx context.Context, db *object.DB, opt Options) (*Vault, error) {
 	if _, err := io.ReadFull(opt.Rand, writer[:]); err != nil {
 		return nil, err
 	}
-	v := &Vault{db: db, opt: opt, history: history.New(db, ledger.New(db, hex.EncodeToString(writer[:])))}
+	v := &Vault{db: db, opt: opt, catalog: catalog.New(db), history: history.New(db, ledger.New(db, hex.EncodeToString(writer[:])))}
 	if err := v.history.Refresh(ctx); err != nil {
 		return nil, err
 	}

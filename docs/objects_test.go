@@ -47,6 +47,7 @@ func objects() []object {
 			req("project", "string", "id"), req("path", "string", "the project's folder"), req("added", "strings", "paths, as the next four"), req("modified", "strings", ""), req("removed", "strings", ""),
 			req("renamed", "[]rename", ""), req("metadata", "strings", "of which only times, permissions and the like changed"), req("vault", "vault", ""),
 			req("last_snapshot", "snapshot?", ""), req("last_verified", "string?", "when `verify --data` ended well"), req("same_device", "bool", "vault and project are on one disk"),
+			req("rolled_back", "bool", "the vault has lost snapshots that nobody forgot"), req("lost_snapshots", "strings", "their ids"),
 			req("skipped_files", "integer", "as in snapshot"), req("skipped_bytes", "integer", ""), req("errors", "[]failure", "")}},
 		{name: "version", by: "log PATH, find", fields: []field{
 			req("version", "integer", "of the snapshot, as the next three"), req("ref", "string", ""), req("id", "string", ""), req("time", "string", ""), path, raw, req("bytes", "integer", "of the file"), req("sha256", "string", ""),

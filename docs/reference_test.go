@@ -233,6 +233,7 @@ const environment = `## Environment and files
 | ` + "`~/.local/share/varve/vault`" + ` | the user's vault on Linux; ` + "`~/Library/Application Support/varve/vault`" + ` on macOS, ` + "`%LOCALAPPDATA%\\varve\\vault`" + ` on Windows |
 | ` + "`~/.cache/varve`" + ` | what makes the next snapshot quick; may be deleted. ` + "`~/Library/Caches/varve`" + `, ` + "`%LOCALAPPDATA%\\varve\\cache`" + ` |
 | ` + "`~/.config/varve/keys`" + ` | what ` + "`varve key remember`" + ` keeps where there is no keyring; a file a vault. ` + "`~/Library/Application Support/varve/keys`, `%APPDATA%\\varve\\keys`" + ` |
+| ` + "`~/.config/varve/seen`" + ` | which snapshots this machine has seen; a file a vault. ` + "`~/Library/Application Support/varve/seen`, `%APPDATA%\\varve\\seen`" + ` |
 | ` + "`.varve/project.toml`" + ` | in a project's folder: its id, which ties it to its history |
 | ` + "`.varve/vault`" + ` | in a project's folder: its own vault, made by ` + "`varve init --here`" + ` |
 | ` + "`.varveignore`" + ` | in any folder of a project: what is left out |

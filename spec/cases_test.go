@@ -36,6 +36,7 @@ func makeCases(t *testing.T, o objects, v *opened, sum string) []testCase {
 	m.packs()
 	m.ledgers()
 	m.collections()
+	m.catalogue()
 	return m.cases
 }
 
@@ -334,4 +335,25 @@ func (m *maker) collections() {
 	m.ok("condemned", "packs that a collection would delete can be read", false, put(condemn, m.seal(seal.Condemn, condemn, ids)))
 	m.ok("spared", "a verdict that spares them", false, put(condemn, m.seal(seal.Condemn, condemn, ids)), put(verdict, m.seal(seal.Verdict, verdict, nil)))
 	m.ok("condemn-damaged", "a reader does not need the list, a writer does", true, put(condemn, []byte("not sealed")))
+}
+
+func (m *maker) catalogue() {
+	names := m.all("catalog/")
+	first, last := names[0], names[len(names)-1]
+	m.ok("catalogue-entry-gone", "an entry of the catalogue is gone that another one comes after", true, remove(first))
+	m.ok("catalogue-end-gone", "the newest entry is gone: nothing speaks of it, and what it listed is there", false, remove(last))
+	m.ok("catalogue-flipped", "a bit of an entry", true, flip(last, 120))
+	m.ok("catalogue-elsewhere", "an entry under the name of another", true, put(last, m.o[first]))
+	m.ok("catalogue-gone", "a vault without a catalogue is one whose writers made none", false, remove(first), remove(names[1]), remove(last))
+	number := func(n int) string { return fmt.Sprintf("catalog/%010d-%s", n, strings.Repeat("7", 32)) }
+	entry := func(name, plain string) edit { return put(name, m.seal(seal.Catalog, name, []byte(plain))) }
+	var sids []string
+	for _, s := range m.all("snap/") {
+		sids = append(sids, `"`+s[len("snap/"):]+`"`)
+	}
+	everything := `{"adds":[` + strings.Join(sids, ",") + `],"all":true}`
+	m.ok("catalogue-all", "an entry stands for all before it, which need not be there", false, remove(first), entry(number(4), everything))
+	lost := strings.Repeat("5", 32)
+	m.ok("snapshot-vanished", "the catalogue lists a snapshot that is not there and that nobody forgot", true, entry(number(4), `{"adds":["`+lost+`"]}`))
+	m.ok("snapshot-vanished-before-all", "an older entry lists it, and a newer one stands for all", false, entry(number(4), `{"adds":["`+lost+`"]}`), entry(number(5), everything))
 }

@@ -161,7 +161,7 @@ func classify(err error) int {
 		return exitNoSpace
 	case errors.As(err, &partial):
 		return exitPartial
-	case errors.Is(err, varve.ErrDamaged), errors.Is(err, varve.ErrMissing):
+	case errors.Is(err, varve.ErrDamaged), errors.Is(err, varve.ErrMissing), errors.Is(err, varve.ErrRolledBack):
 		return exitDamage
 	}
 	return exitFailed
@@ -189,6 +189,8 @@ func advice(err error) string {
 		return "compare it with the kit, group by group; spaces, dashes and case do not matter"
 	case errors.Is(err, varve.ErrWrongKey):
 		return passwordHint
+	case errors.Is(err, varve.ErrRolledBack):
+		return "bring it back from another copy of the vault; varve status lists what is gone"
 	case errors.Is(err, varve.ErrDamaged), errors.Is(err, varve.ErrMissing):
 		return "varve verify --data says what is hit"
 	case errors.Is(err, varve.ErrFenced):

@@ -57,6 +57,7 @@ func (e *env) doctor(ctx context.Context) error {
 	add(examineVault(path, err))
 	if v != nil {
 		add(examineKey(ctx, v))
+		add(examineHistory(ctx, v))
 		add(examineSpace(path))
 		add(e.examineClock(v))
 		add(e.examineVerify(v))
@@ -102,6 +103,17 @@ func examineKey(ctx context.Context, v *varve.Vault) complaint {
 		return complaint{"key", "advice", w.String(), "who forgets the passphrase loses everything: varve key kit"}
 	}
 	return complaint{"key", "ok", w.String(), ""}
+}
+
+func examineHistory(ctx context.Context, v *varve.Vault) complaint {
+	lost, err := v.Rollback(ctx)
+	if err != nil {
+		return complaint{"history", "wrong", err.Error(), advice(err)}
+	}
+	if err := lost.Err(); err != nil {
+		return complaint{"history", "wrong", err.Error(), "bring it back from another copy of the vault; varve status lists what is gone"}
+	}
+	return complaint{"history", "ok", "no snapshot is missing", ""}
 }
 
 func examineSpace(path string) complaint {

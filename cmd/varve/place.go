@@ -144,6 +144,12 @@ func (e *env) options() varve.Options {
 	} else if e.verbose {
 		e.say("varve: no cache, this run is slower: %v", err)
 	}
+	if state, err := disk.Create(filepath.Join(e.configDir(), "seen")); err == nil {
+		opt.State = state
+		opt.Place, _, _ = e.vaultPath() // its error was, or will be, that of the verb
+	} else if e.verbose {
+		e.say("varve: a vault that loses snapshots may go unnoticed: %v", err)
+	}
 	switch {
 	case e.quiet, e.json && !e.verbose:
 	case e.json:

@@ -36,6 +36,8 @@ type statusJSON struct {
 	Vault        vaultJSON     `json:"vault"`
 	LastSnapshot *snapshotJSON `json:"last_snapshot"`
 	LastVerified *string       `json:"last_verified"`
+	RolledBack   bool          `json:"rolled_back"`
+	Lost         []string      `json:"lost_snapshots"`
 	SameDevice   bool          `json:"same_device"`
 	SkippedFiles int64         `json:"skipped_files"`
 	SkippedBytes int64         `json:"skipped_bytes"`
@@ -120,12 +122,21 @@ func (e *env) status(ctx context.Context, exit bool) error {
 	if err != nil {
 		return fmt.Errorf("compare %s with the last snapshot: %w", name(p.root), err)
 	}
+	lost, err := p.vault.Rollback(ctx)
+	if err != nil {
+		return fmt.Errorf("look for lost snapshots: %w", err)
+	}
 	if e.json {
 		var j statusJSON
 		if j, err = p.statusJSON(ctx, st); err == nil {
+			j.RolledBack = lost.Err() != nil
+			for _, id := range lost.Snapshots {
+				j.Lost = append(j.Lost, id.String())
+			}
 			err = e.emit(j)
 		}
 	} else {
+		e.tellRollback(lost)
 		err = e.tellStatus(ctx, p, st)
 	}
 	changed := len(st.Added)+len(st.Modified)+len(st.Removed)+len(st.Renamed)+len(st.Metadata) > 0
@@ -143,7 +154,7 @@ func (e *env) status(ctx context.Context, exit bool) error {
 func (p *place) statusJSON(ctx context.Context, st *varve.Status) (statusJSON, error) {
 	vault, err := p.vaultJSON(ctx)
 	j := statusJSON{Schema: "varve.status/1", Project: p.project.ID(), Path: p.root, Added: texts(st.Added), Modified: texts(st.Modified), Removed: texts(st.Removed),
-		Metadata: texts(st.Metadata), Renamed: []renameJSON{}, Vault: vault, SameDevice: sameDevice(p.root, p.path),
+		Metadata: texts(st.Metadata), Renamed: []renameJSON{}, Vault: vault, Lost: []string{}, SameDevice: sameDevice(p.root, p.path),
 		SkippedFiles: st.Skipped.Files, SkippedBytes: st.Skipped.Bytes, Errors: failures(st.Errors)}
 	for _, c := range st.Renamed {
 		path, _ := text(c.Path)
@@ -217,6 +228,27 @@ func (e *env) tellStatus(ctx context.Context, p *place, st *varve.Status) error 
 		e.printf("  never verified: varve verify --data\n")
 	}
 	return nil
+}
+
+// tellRollback says, first of all and in red, that the vault has lost snapshots.
+func (e *env) tellRollback(lost *varve.Rollback) {
+	err := lost.Err()
+	if err == nil {
+		return
+	}
+	red, plain := "", ""
+	if e.ask && e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb" {
+		red, plain = "\x1b[31m", "\x1b[0m"
+	}
+	e.printf("%s%v%s\n", red, err, plain)
+	for i, id := range lost.Snapshots {
+		if i == failuresShown && !e.verbose {
+			e.printf("  … and %s more (-v lists all)\n", count(len(lost.Snapshots)-i))
+			break
+		}
+		e.printf("  snapshot %s\n", id)
+	}
+	e.printf("  bring it back from another copy of the vault; if it was put back on purpose: varve verify --accept-loss\n")
 }
 
 // tellKeys says how the vault opens, and what is missing for it to open on a bad day.

@@ -19,6 +19,7 @@
 //	index/<rand>         sealed index segments; each names the segments it replaces
 //	sess/<sid>/<k>       a running writer session; each heartbeat is a new object
 //	snap/<sid>           the commit slot of a session: its manifest, or the note that it was aborted
+//	catalog/<k>-<rand>   which snapshots there are; package catalog writes and reads it
 //	gc/<n>/condemn       packs that generation n proposes to delete
 //	gc/<n>/verdict       those that it will delete
 //	gc/<n>/done          that it has

@@ -6,7 +6,7 @@
 // was read before it began. Damage is reported once, with the paths and the snapshots that it touches.
 //
 // What it cannot know: a snapshot or a ledger segment that vanished without a trace, unless the caller
-// remembers the snapshot. Packs that nothing refers to are what a session leaves that ended without a
+// remembers the snapshot: package catalog does. Packs that nothing refers to are what a session leaves that ended without a
 // commit, and no finding.
 package upkeep
 
