@@ -361,7 +361,7 @@ func TestPassphrase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slot, err = seal.SealMaster(master, []byte("open sesame"), seal.Params{Time: 1, Memory: 8 << 10, Threads: 1}, r.rand)
+	slot, err = seal.SealMaster(master, []byte("open sesame"), seal.Params{Time: 1, Memory: 8 << 10, Threads: 1}, seal.Note{}, r.rand)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -416,7 +416,7 @@ func TestForeignKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, name := range []string{strings.Repeat("0", 32), strings.Repeat("f", 32)} {
-		b, err := json.Marshal(seal.StoredSlot(seal.Master{byte(i + 1)}))
+		b, err := json.Marshal(seal.StoredSlot(seal.Master{byte(i + 1)}, time.Unix(1_800_000_000, 0)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -56,6 +56,13 @@ func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, err
 		return nil, err
 	}
 	v.noteReadings(ctx, r.Read)
+	if o.Snapshots == nil {
+		lost, err := v.Rollback(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.Findings = append(r.Findings, lost.findings()...)
+	}
 	out := &VerifyReport{OK: len(r.Findings) == 0, Objects: r.Objects, Bytes: r.Bytes, Complete: r.Complete, Findings: r.Findings}
 	if out.OK && out.Complete && o.Data && o.Snapshots == nil {
 		// That it cannot be noted, in a vault that is read only, takes nothing from the check.

@@ -191,6 +191,11 @@ func (v *Vault) Collect(ctx context.Context, o CollectOptions) (*Collection, err
 	if o.Wait == 0 {
 		o.Wait = collectWait
 	}
+	if lost, err := v.Rollback(ctx); err != nil {
+		return nil, err
+	} else if err := lost.Err(); err != nil && !o.DryRun {
+		return nil, fmt.Errorf("%w: nothing is deleted until that is cleared up", err)
+	}
 	return upkeep.Collect(ctx, v.db, v.history, upkeep.CollectOptions{DryRun: o.DryRun, Wait: o.Wait, Silence: silence, Grace: grace,
 		Who: v.who(), Alive: v.opt.Alive, Now: v.opt.Now, Sleep: v.opt.Sleep})
 }
@@ -198,7 +203,7 @@ func (v *Vault) Collect(ctx context.Context, o CollectOptions) (*Collection, err
 // Forgotten returns the snapshots that were forgotten and are not collected yet, newest first.
 func (v *Vault) Forgotten() []*Snapshot {
 	var out []*Snapshot
-	for _, id := range v.history.Forgotten() {
+	for _, id := range v.history.Freeable() {
 		if s, ok := v.history.Get(id); ok {
 			out = append(out, s)
 		}

@@ -31,6 +31,7 @@ type rig struct {
 	rand        *lockedRand
 	workers     int
 	noCache     bool
+	noState     bool // a machine that has not seen the vault before
 	moved       bool // the project's folder has another path
 	passphrase  func() ([]byte, error)
 }
@@ -59,7 +60,7 @@ const rigTime = 2_000_000_000_000_000_000
 func newRig(seed uint64) *rig {
 	r := &rig{vault: disk.NewMemory(disk.MemoryOptions{}), home: disk.NewMemory(disk.MemoryOptions{}), now: new(atomic.Int64), rand: newLockedRand(seed), workers: 1}
 	r.now.Store(rigTime)
-	for _, name := range []string{"project", "cache"} {
+	for _, name := range []string{"project", "cache", "state"} {
 		if err := r.home.Root().Mkdir(name, 0o755); err != nil {
 			panic(err)
 		}
@@ -77,7 +78,7 @@ func (r *rig) settle() {
 
 // crash is the machine after power loss.
 func (r *rig) crash(keep disk.Keep, seed uint64) *rig {
-	c := &rig{vault: r.vault.Crash(keep), home: r.home.Crash(keep), now: new(atomic.Int64), rand: newLockedRand(seed), workers: r.workers, noCache: r.noCache}
+	c := &rig{vault: r.vault.Crash(keep), home: r.home.Crash(keep), now: new(atomic.Int64), rand: newLockedRand(seed), workers: r.workers, noCache: r.noCache, noState: r.noState}
 	c.now.Store(r.now.Load() + int64(time.Hour))
 	return c
 }
@@ -86,7 +87,7 @@ func (r *rig) crash(keep disk.Keep, seed uint64) *rig {
 func (r *rig) fork(seed uint64) *rig { return r.crash(disk.KeepAll, seed) }
 
 func (r *rig) options() varve.Options {
-	return varve.Options{Rand: r.rand, Workers: r.workers, Host: "rig", User: "tester", Parity: 2, Passphrase: r.passphrase,
+	return varve.Options{Rand: r.rand, Workers: r.workers, Host: "rig", User: "tester", Parity: 2, Passphrase: r.passphrase, KDF: varve.KDF{Time: 1, Memory: 64, Threads: 1},
 		Now:   func() time.Time { return time.Unix(0, r.now.Add(int64(time.Millisecond))) },
 		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}
 }
@@ -126,6 +127,9 @@ func (r *rig) open(ctx context.Context, h hooks) (*site, error) {
 func (r *rig) openWith(ctx context.Context, h hooks, opt varve.Options) (*site, error) {
 	if !r.noCache && opt.Cache == nil {
 		opt.Cache = faulty(r.folder("cache"), h.cache)
+	}
+	if state, err := r.home.Root().OpenDir("state"); err == nil && !r.noState && opt.State == nil {
+		opt.State = faulty(state, h.cache)
 	}
 	v, _, err := varve.OpenDir(ctx, faulty(r.vault.Root(), h.vault), true, opt)
 	if err != nil {

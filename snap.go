@@ -97,6 +97,7 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 		if err := s.Commit(ctx, manifest); err != nil {
 			return err
 		}
+		p.v.list(ctx, s, snap.ID)
 		if res.Cache != nil {
 			// That the packs cannot be listed again costs the cache, not the snapshot.
 			if err := p.v.db.Refresh(ctx); err == nil {
@@ -108,7 +109,11 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return snap, p.v.history.Refresh(ctx)
+	if err := p.v.history.Refresh(ctx); err != nil {
+		return snap, err
+	}
+	p.v.lookBack()
+	return snap, nil
 }
 
 // number gives the snapshot the next free number: another machine may have taken one meanwhile.

@@ -10,14 +10,17 @@ import (
 	"io/fs"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"varve/format"
+	"varve/internal/catalog"
 	"varve/internal/disk"
 	"varve/internal/history"
 	"varve/internal/ledger"
 	"varve/internal/object"
 	"varve/internal/restore"
+	"varve/internal/seal"
 	"varve/store"
 )
 
@@ -57,8 +60,14 @@ type Options struct {
 	Rand io.Reader        // nil: crypto/rand; safe for concurrent use
 	// Sleep pauses between two readings of a file that changes. nil: a timer.
 	Sleep func(context.Context, time.Duration) error
-	// Passphrase is asked for when the vault's key is wrapped by one.
+	// Passphrase is asked for when every key of the vault needs one; the text of a recovery key is as good.
 	Passphrase func() ([]byte, error)
+	// Recall returns what KeyToken returned of the vault with an id, or nil; it is asked before Passphrase.
+	Recall func(vault string) []byte
+	// NewPassphrase is asked for when a vault is made; nil: its key is kept beside the data. KDF is what trying
+	// a new passphrase costs; zero for 3 passes over 256 MiB in 4 lanes.
+	NewPassphrase func() ([]byte, error)
+	KDF           KDF
 	// Warn is told of what is odd but did not stop the work.
 	Warn func(name string, err error)
 	// Progress is told what goes on, from several goroutines.
@@ -68,6 +77,11 @@ type Options struct {
 	Formats format.Set
 	// Cache is where what makes the next run quick is kept; nil for nowhere. It may be lost at any time.
 	Cache disk.Dir
+	// State is where this machine remembers which snapshots a vault has had, so that a vault which loses some is
+	// noticed; nil for nowhere. It is not to be lost, and is no part of the vault.
+	State disk.Dir
+	// Place says where the vault is. A copy elsewhere may have seen less, so it is remembered apart.
+	Place string
 	// Workers is the number of goroutines that read and compress; 0 for one a core.
 	Workers int
 	// Host, User, PID and Boot say who writes, in sessions and snapshots.
@@ -94,6 +108,9 @@ func (o Options) filled() Options {
 	}
 	if o.Workers < 1 {
 		o.Workers = max(2, runtime.GOMAXPROCS(0))
+	}
+	if o.KDF == (KDF{}) {
+		o.KDF = seal.DefaultParams()
 	}
 	if o.Host == "" {
 		o.Host = "unknown"
@@ -130,6 +147,9 @@ type Vault struct {
 	history *history.History
 	opt     Options
 	root    *disk.Info // the vault's folder, if it is one
+
+	catalogLock sync.Mutex
+	catalog     *catalog.Catalog
 }
 
 // Folder returns a store in a directory of this machine, which must exist.
@@ -144,9 +164,19 @@ func Folder(path string) (store.Store, error) {
 // Create makes a vault in an empty store and opens it.
 func Create(ctx context.Context, s store.Store, opt Options) (*Vault, error) {
 	opt = opt.filled()
-	own := opt.object()
-	own.Parity = opt.Parity
-	db, err := object.Create(ctx, s, !opt.NoSHA256, own)
+	o := opt.object()
+	o.Parity = opt.Parity
+	if opt.NewPassphrase != nil {
+		p, err := opt.NewPassphrase()
+		if err != nil {
+			return nil, err
+		}
+		if len(p) == 0 {
+			return nil, errors.New("make a vault: empty passphrase")
+		}
+		o.Passphrase = p
+	}
+	db, err := object.Create(ctx, s, !opt.NoSHA256, o)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +194,11 @@ func Open(ctx context.Context, s store.Store, opt Options) (*Vault, error) {
 }
 
 func (o *Options) object() object.Options {
-	return object.Options{Rand: o.Rand, Now: o.Now, Warn: func(w object.Warning) {
+	var recall func([16]byte) []byte
+	if o.Recall != nil {
+		recall = func(vault [16]byte) []byte { return o.Recall(hex.EncodeToString(vault[:])) }
+	}
+	return object.Options{Rand: o.Rand, Now: o.Now, KDF: o.KDF, Recall: recall, Warn: func(w object.Warning) {
 		if o.Warn != nil {
 			o.Warn(w.Name, w.Err)
 		}
@@ -176,7 +210,7 @@ func newVault(ctx context.Context, db *object.DB, opt Options) (*Vault, error) {
 	if _, err := io.ReadFull(opt.Rand, writer[:]); err != nil {
 		return nil, err
 	}
-	v := &Vault{db: db, opt: opt, history: history.New(db, ledger.New(db, hex.EncodeToString(writer[:])))}
+	v := &Vault{db: db, opt: opt, catalog: catalog.New(db), history: history.New(db, ledger.New(db, hex.EncodeToString(writer[:])))}
 	if err := v.history.Refresh(ctx); err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func parse(t *testing.T, name, text string) []step {
 func play(t *testing.T, bin string, steps []step) {
 	home := t.TempDir()
 	state := filepath.Join(t.TempDir(), "state")
-	env := []string{"HOME=" + home, "PATH=" + bin + ":" + os.Getenv("PATH"), "TZ=UTC", "LC_ALL=C.UTF-8", "STATE=" + state}
+	env := []string{"HOME=" + home, "PATH=" + bin + ":" + os.Getenv("PATH"), "TZ=UTC", "LC_ALL=C.UTF-8", "VARVE_KEYRING=off", "STATE=" + state}
 	for _, s := range steps {
 		script := `umask 022; [ -f "$STATE" ] && . "$STATE"; cd "${AT:-$HOME}"; ` + s.command + "\n" + `code=$?; AT=$PWD; { export -p | grep -v ' \(STATE\|PWD\|OLDPWD\|SHLVL\|_\)='; printf 'AT=%q\n' "$AT"; } > "$STATE"; exit $code`
 		cmd := exec.Command("bash", "-c", script)

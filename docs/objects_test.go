@@ -47,6 +47,7 @@ func objects() []object {
 			req("project", "string", "id"), req("path", "string", "the project's folder"), req("added", "strings", "paths, as the next four"), req("modified", "strings", ""), req("removed", "strings", ""),
 			req("renamed", "[]rename", ""), req("metadata", "strings", "of which only times, permissions and the like changed"), req("vault", "vault", ""),
 			req("last_snapshot", "snapshot?", ""), req("last_verified", "string?", "when `verify --data` ended well"), req("verified_since", "string?", "every byte was read and found right then or later, on this machine, but for the next"), req("unverified_bytes", "integer", "of packs not read yet"), req("same_device", "bool", "vault and project are on one disk"),
+			req("rolled_back", "bool", "the vault has lost snapshots that nobody forgot"), req("lost_snapshots", "strings", "their ids"),
 			req("skipped_files", "integer", "as in snapshot"), req("skipped_bytes", "integer", ""), req("errors", "[]failure", "")}},
 		{name: "version", by: "log PATH, find", fields: []field{
 			req("version", "integer", "of the snapshot, as the next three"), req("ref", "string", ""), req("id", "string", ""), req("time", "string", ""), path, raw, req("bytes", "integer", "of the file"), req("sha256", "string", ""),
@@ -96,7 +97,15 @@ func objects() []object {
 			req("pattern", "string", ""), req("source", "string", "the file it stands in, `settings`, or `preset:NAME`"), req("line", "integer", ""), req("reason", "string", "of a preset"), req("dead", "bool", "it can match nothing")}},
 		{name: "verdict", by: "ignore --explain", fields: []field{path, raw, req("ignored", "bool", ""), req("at", "string", "the file, or the folder above it, that the rule matches"), req("rule", "rule?", "the one that decides")}},
 		{name: "vault", by: "init", fields: []field{
-			req("id", "string", ""), req("path", "string", ""), req("created", "string", ""), req("key_stored", "bool", "the key lies with the data"), req("exclusive", "bool", "one program at a time"), opt("made", "bool", "it is new")}},
+			req("id", "string", ""), req("path", "string", ""), req("created", "string", ""), req("key_stored", "bool", "the key lies with the data"), req("key", "string", "the kind of key that it was opened with, as in key"),
+			req("keys", "integer", "that open it"), req("recovery_kits", "integer", "of those"), req("exclusive", "bool", "one program at a time"), opt("made", "bool", "it is new")}},
+		{name: "key", by: "key ls, key add, key rm, key protect", fields: []field{
+			req("id", "string", ""), req("kind", "string", "`stored`, `passphrase`, `recovery`; empty where it is damaged"), req("label", "string", ""), req("created", "string", ""),
+			req("used", "bool", "the vault was opened with it"), req("error", "string", "why it opens nothing, or empty"), req("change", "string", "`added`, `removed`, or empty"), dry}},
+		{name: "kit", by: "key kit", fields: []field{
+			req("id", "string", "of the key; empty with `--dry-run`"), req("vault", "string", "id of the vault"), req("files", "strings", "the text, the picture"), dry}},
+		{name: "remembered", by: "key remember, key forget, key protect --remember", fields: []field{
+			req("vault", "string", "id of the vault"), req("remembered", "bool", "from now on"), req("place", "string", "`keyring`, or a file"), dry}},
 		{name: "doctor", by: "doctor", fields: []field{req("ok", "bool", ""), req("checks", "[]complaint", "")}},
 		{name: "program", by: "version", fields: []field{req("version", "string", ""), req("go", "string", ""), req("system", "string", "")}},
 		{name: "error", by: "every verb that fails", fields: []field{req("code", "string", "the word of the [exit code](#exit-codes)"), req("message", "string", ""), req("hint", "string", "what to type next, or empty"), req("exit", "integer", "the exit code")}},
@@ -323,6 +332,11 @@ func session(b *book) []map[string]any {
 		"version", "doctor", "milestone ls", "tag add x=y", "tag add n --dry-run", "hold add", "hold add v1 --dry-run", "milestone add z --dry-run",
 		"milestone annotate m k=v", "verify", "verify --data", "status", "restore v1 --dry-run", "restore v1", "undo --dry-run", "undo --list", "undo", "redo", "log",
 		"forget v2 --dry-run", "keep --yearly 1 --dry-run", "keep --yearly 1", "keep --apply --dry-run", "keep --all", "gc --dry-run", "gc"} {
+		step(0, strings.Fields(verb)...)
+	}
+	b.password = "open sesame"
+	for _, verb := range []string{"key ls", "key protect --dry-run", "key protect --label l --remember", "key add --dry-run", "key kit --dry-run", "key kit -o " + filepath.Join(b.home, "kit"),
+		"key remember --dry-run", "key forget", "key ls"} {
 		step(0, strings.Fields(verb)...)
 	}
 	step(1, "show", "v99")

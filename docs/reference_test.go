@@ -53,6 +53,8 @@ type book struct {
 	t    *testing.T
 	bin  string
 	home string
+
+	password, newPassword string
 }
 
 // try runs the program in the folder p of the home and returns what it printed and its exit code.
@@ -65,7 +67,8 @@ func (b *book) try(args ...string) (stdout string, code int) {
 	cmd := exec.Command(b.bin, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "HOME="+b.home, "USERPROFILE="+b.home, "LOCALAPPDATA="+b.home, "XDG_DATA_HOME="+filepath.Join(b.home, "data"),
-		"XDG_CACHE_HOME="+filepath.Join(b.home, "cache"), "VARVE_VAULT=", "VARVE_PASSPHRASE=", "TZ=UTC")
+		"XDG_CACHE_HOME="+filepath.Join(b.home, "cache"), "XDG_CONFIG_HOME="+filepath.Join(b.home, "config"), "APPDATA="+filepath.Join(b.home, "config"),
+		"VARVE_VAULT=", "VARVE_PASSWORD="+b.password, "VARVE_PASSWORD_FILE=", "VARVE_PASSWORD_COMMAND=", "VARVE_NEW_PASSWORD="+b.newPassword, "VARVE_KEYRING=off", "TZ=UTC")
 	var out, talk bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &talk
 	if err := cmd.Run(); cmd.ProcessState == nil {
@@ -215,15 +218,22 @@ const environment = `## Environment and files
 | variable | means |
 |---|---|
 | ` + "`VARVE_VAULT`" + ` | the vault, where ` + "`--vault`" + ` does not name one |
-| ` + "`VARVE_PASSPHRASE`" + ` | the passphrase of a vault that has one |
+| ` + "`VARVE_PASSWORD`" + ` | the passphrase, or the recovery key, of a vault that needs one |
+| ` + "`VARVE_PASSWORD_FILE`" + ` | a file that holds it, where the first is not set; one line end is not part of it |
+| ` + "`VARVE_PASSWORD_COMMAND`" + ` | a command that prints it, where the other two are not set. No shell runs it: it is split into words at blanks; ` + "`'…'`, `\"…\"` and `\\`" + ` keep blanks |
+| ` + "`VARVE_NEW_PASSWORD`, `VARVE_NEW_PASSWORD_FILE`, `VARVE_NEW_PASSWORD_COMMAND`" + ` | likewise a passphrase that is to be set |
+| ` + "`VARVE_KEYRING=off`" + ` | what ` + "`varve key remember`" + ` keeps is kept in a file, not in the keyring of the system |
 | ` + "`XDG_DATA_HOME`, `XDG_CACHE_HOME`" + ` | on Linux: where the user's vault and the cache are |
-| ` + "`LOCALAPPDATA`" + ` | the same on Windows |
+| ` + "`XDG_CONFIG_HOME`" + ` | on Linux: where what is remembered of vaults is |
+| ` + "`LOCALAPPDATA`, `APPDATA`" + ` | the same on Windows |
 | ` + "`TERM=dumb`" + ` | progress in plain lines |
 
 | place | holds |
 |---|---|
 | ` + "`~/.local/share/varve/vault`" + ` | the user's vault on Linux; ` + "`~/Library/Application Support/varve/vault`" + ` on macOS, ` + "`%LOCALAPPDATA%\\varve\\vault`" + ` on Windows |
 | ` + "`~/.cache/varve`" + ` | what makes the next snapshot quick; may be deleted. ` + "`~/Library/Caches/varve`" + `, ` + "`%LOCALAPPDATA%\\varve\\cache`" + ` |
+| ` + "`~/.config/varve/keys`" + ` | what ` + "`varve key remember`" + ` keeps where there is no keyring; a file a vault. ` + "`~/Library/Application Support/varve/keys`, `%APPDATA%\\varve\\keys`" + ` |
+| ` + "`~/.config/varve/seen`" + ` | which snapshots this machine has seen; a file a vault. ` + "`~/Library/Application Support/varve/seen`, `%APPDATA%\\varve\\seen`" + ` |
 | ` + "`.varve/project.toml`" + ` | in a project's folder: its id, which ties it to its history |
 | ` + "`.varve/vault`" + ` | in a project's folder: its own vault, made by ` + "`varve init --here`" + ` |
 | ` + "`.varveignore`" + ` | in any folder of a project: what is left out |

@@ -36,6 +36,7 @@ func makeCases(t *testing.T, o objects, v *opened, sum string) []testCase {
 	m.packs()
 	m.ledgers()
 	m.collections()
+	m.catalogue()
 	return m.cases
 }
 
@@ -104,7 +105,7 @@ func (m *maker) slots() {
 		}
 		return b
 	}
-	wrapped, err := seal.SealMaster(master, []byte("correct horse"), seal.Params{Time: 1, Memory: 64, Threads: 1}, m.rand)
+	wrapped, err := seal.SealMaster(master, []byte("correct horse"), seal.Params{Time: 1, Memory: 64, Threads: 1}, seal.Note{Created: began, Label: "studio"}, m.rand)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -123,12 +124,25 @@ func (m *maker) slots() {
 	costly.Argon2id = &kdf
 	costly.Sum = slotSum(&costly)
 	m.bad("passphrase-too-costly", "8 GiB for one try are refused before any is spent", isNewer, remove(name), put(other, encode(costly))).Passphrase = "correct horse"
+	forged := wrapped
+	forged.Mac = bytes.Clone(wrapped.Mac)
+	forged.Mac[0] ^= 1
+	m.ok("passphrase-slot-forged", "a slot that somebody changed who does not hold the key: its sum holds, its mac does not; a check finds it", true, put(other, encode(forged)))
+	rescue := seal.Recovery(noise("cases recovery", 32))
+	kit, err := seal.SealRecovery(master, rescue, seal.Note{Created: began}, m.rand)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	typed := strings.ToLower(strings.ReplaceAll(rescue.String(), "-", " "))
+	m.ok("recovery", "a recovery key opens the vault, as people may type it", false, remove(name), put(other, encode(kit))).Passphrase = typed
+	m.ok("recovery-beside-passphrase", "a recovery key where there is a passphrase too", false, remove(name), put(other, encode(kit)), put("keys/00000000000000000000000000000000", encode(wrapped))).Passphrase = typed
+	m.bad("recovery-typing-error", "a recovery key with a typing error", isWrongKey, remove(name), put(other, encode(kit))).Passphrase = typed[1:]
 	m.bad("key-gone", "no slot at all", isMissing, remove(name))
 	m.bad("key-damaged", "a bit of the stored key", isDamaged, flip(name, bytes.Index(m.o[name], []byte(`"master":"`))+12))
 	stranger := master
 	stranger[0] ^= 1
-	m.bad("key-of-another-vault", "a slot that is whole and holds another key: the mac of config does not hold", isDamaged, put(name, encode(seal.StoredSlot(stranger))))
-	m.ok("key-left-by-another-making", "a slot that holds another key, beside the one that fits", true, put("keys/00000000000000000000000000000000", encode(seal.StoredSlot(stranger))))
+	m.bad("key-of-another-vault", "a slot that is whole and holds another key: the mac of config does not hold", isDamaged, put(name, encode(seal.StoredSlot(stranger, began))))
+	m.ok("key-left-by-another-making", "a slot that holds another key, beside the one that fits", true, put("keys/00000000000000000000000000000000", encode(seal.StoredSlot(stranger, began))))
 	future := []byte(`{"kind":"token","sum":"AAAAAAAAAAAAAAAAAAAAAA=="}`)
 	m.bad("key-of-a-later-kind", "the only slot is of a kind that comes later", isNewer, remove(name), put(other, future))
 	m.ok("key-of-a-later-kind-too", "such a slot beside one that opens", true, put("keys/00000000000000000000000000000000", future))
@@ -377,4 +391,25 @@ func (m *maker) collections() {
 	m.ok("condemned", "packs that a collection would delete can be read", false, put(condemn, m.seal(seal.Condemn, condemn, ids)))
 	m.ok("spared", "a verdict that spares them", false, put(condemn, m.seal(seal.Condemn, condemn, ids)), put(verdict, m.seal(seal.Verdict, verdict, make([]byte, 4))))
 	m.ok("condemn-damaged", "a reader does not need the list, a writer does", true, put(condemn, []byte("not sealed")))
+}
+
+func (m *maker) catalogue() {
+	names := m.all("catalog/")
+	first, last := names[0], names[len(names)-1]
+	m.ok("catalogue-entry-gone", "an entry of the catalogue is gone that another one comes after", true, remove(first))
+	m.ok("catalogue-end-gone", "the newest entry is gone: nothing speaks of it, and what it listed is there", false, remove(last))
+	m.ok("catalogue-flipped", "a bit of an entry", true, flip(last, 120))
+	m.ok("catalogue-elsewhere", "an entry under the name of another", true, put(last, m.o[first]))
+	m.ok("catalogue-gone", "a vault without a catalogue is one whose writers made none", false, remove(first), remove(names[1]), remove(last))
+	number := func(n int) string { return fmt.Sprintf("catalog/%010d-%s", n, strings.Repeat("7", 32)) }
+	entry := func(name, plain string) edit { return put(name, m.seal(seal.Catalog, name, []byte(plain))) }
+	var sids []string
+	for _, s := range m.all("snap/") {
+		sids = append(sids, `"`+s[len("snap/"):]+`"`)
+	}
+	everything := `{"adds":[` + strings.Join(sids, ",") + `],"all":true}`
+	m.ok("catalogue-all", "an entry stands for all before it, which need not be there", false, remove(first), entry(number(4), everything))
+	lost := strings.Repeat("5", 32)
+	m.ok("snapshot-vanished", "the catalogue lists a snapshot that is not there and that nobody forgot", true, entry(number(4), `{"adds":["`+lost+`"]}`))
+	m.ok("snapshot-vanished-before-all", "an older entry lists it, and a newer one stands for all", false, entry(number(4), `{"adds":["`+lost+`"]}`), entry(number(5), everything))
 }

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"varve/internal/capture"
+	"varve/internal/catalog"
 	"varve/internal/disk"
 	"varve/internal/history"
 	"varve/internal/ledger"
@@ -254,7 +255,10 @@ func snap(ctx context.Context, o *opened, f *folder, message string, tags map[st
 		if err != nil {
 			return err
 		}
-		return w.Commit(ctx, m)
+		if err := w.Commit(ctx, m); err != nil {
+			return err
+		}
+		return catalog.New(o.db).Add(ctx, append(o.history.IDs(), w.ID), func(object.SID) bool { return true }, w.Settle, false)
 	})
 	if err != nil {
 		return nil, err

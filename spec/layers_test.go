@@ -240,10 +240,11 @@ func TestKeyLayer(t *testing.T) {
 			t.Error(err)
 		}
 		same(t, "master", m[:], s.Master)
-		if slot.Argon2id != nil {
+		if slot.Kind != seal.SlotStored {
 			same(t, "master", openSlot(t, &slot, s.Passphrase), s.Master)
-			same(t, "sum", slotSum(&slot), slot.Sum)
 		}
+		same(t, "sum", slotSum(&slot), slot.Sum)
+		same(t, "mac", slotMac(t, &slot, s.Master), slot.Mac)
 	}
 }
 

@@ -122,11 +122,20 @@ func (l *layers) makeSealed(t *testing.T) {
 
 func (l *layers) makeSlots(t *testing.T) {
 	m := seal.Master(l.Keys.Master)
-	wrapped, err := seal.SealMaster(m, []byte("p\u00e4ss phrase"), seal.Params{Time: 2, Memory: 256, Threads: 2}, newChance("layers slot"))
+	wrapped, err := seal.SealMaster(m, []byte("p\u00e4ss phrase"), seal.Params{Time: 2, Memory: 256, Threads: 2}, seal.Note{Created: began, Label: "stüdio"}, newChance("layers slot"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []seal.Slot{seal.StoredSlot(m), wrapped} {
+	rescue := seal.Recovery(noise("layers recovery", 32))
+	kit, err := seal.SealRecovery(m, rescue, seal.Note{Created: began}, newChance("layers kit"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []seal.Slot{seal.StoredSlot(m, began), wrapped, kit} {
+		secret := "p\u00e4ss phrase"
+		if s.Kind == seal.SlotRecovery {
+			secret = rescue.String()
+		}
 		b, err := json.Marshal(s)
 		if err != nil {
 			t.Fatal(err)
@@ -134,7 +143,7 @@ func (l *layers) makeSlots(t *testing.T) {
 		l.Slots = append(l.Slots, struct {
 			Slot               json.RawMessage
 			Passphrase, Master octets
-		}{b, octets("p\u00e4ss phrase"), m[:]})
+		}{b, octets(secret), m[:]})
 	}
 }
 

@@ -27,11 +27,12 @@ import (
 // from a verb to the environment, the clock, the terminal and the exit code.
 type env struct {
 	in       *os.File
-	out      *bufio.Writer // data
-	talk     io.Writer     // everything else
-	ask      bool          // stdin and stdout are terminals: a question may be put
-	live     bool          // talk goes to a terminal: a line may be redrawn
-	width    func() int    // of that terminal, in cells
+	out      *bufio.Writer          // data
+	talk     io.Writer              // everything else
+	ask      bool                   // stdin and stdout are terminals: a question may be put
+	live     bool                   // talk goes to a terminal: a line may be redrawn
+	width    func() int             // of that terminal, in cells
+	hidden   func() ([]byte, error) // reads a line of stdin that is not shown
 	getenv   func(string) string
 	now      func() time.Time
 	goos     string
@@ -47,7 +48,8 @@ type env struct {
 	json, quiet, verbose, yes, dry bool
 	parity                         int // of a vault that is made
 
-	meter *meter
+	meter    *meter
+	recalled bool // something was remembered of the vault, and tried
 }
 
 // system returns the env of this process.
@@ -61,6 +63,7 @@ func system() *env {
 		}
 		return 80
 	}
+	e.hidden = func() ([]byte, error) { return term.ReadPassword(int(os.Stdin.Fd())) }
 	e.home, _ = os.UserHomeDir()
 	e.cwd, _ = os.Getwd()
 	e.host, _ = os.Hostname()
@@ -159,7 +162,7 @@ func classify(err error) int {
 		return exitNoSpace
 	case errors.As(err, &partial):
 		return exitPartial
-	case errors.Is(err, varve.ErrDamaged), errors.Is(err, varve.ErrMissing):
+	case errors.Is(err, varve.ErrDamaged), errors.Is(err, varve.ErrMissing), errors.Is(err, varve.ErrRolledBack):
 		return exitDamage
 	}
 	return exitFailed
@@ -183,8 +186,12 @@ func advice(err error) string {
 		return "varve snap makes one; --vault or VARVE_VAULT names another"
 	case errors.Is(err, varve.ErrNewer):
 		return "get a newer varve; this one is " + programVersion()
+	case errors.Is(err, varve.ErrTyping):
+		return "compare it with the kit, group by group; spaces, dashes and case do not matter"
 	case errors.Is(err, varve.ErrWrongKey):
-		return "set VARVE_PASSPHRASE, or run in a terminal to be asked"
+		return passwordHint
+	case errors.Is(err, varve.ErrRolledBack):
+		return "bring it back from another copy of the vault; varve status lists what is gone"
 	case errors.Is(err, varve.ErrDamaged), errors.Is(err, varve.ErrMissing):
 		return "varve verify --data says what is hit"
 	case errors.Is(err, varve.ErrFenced):

@@ -36,6 +36,7 @@ func TestClassify(t *testing.T) {
 		{varve.ErrWrongKey, exitWrongKey},
 		{varve.ErrDamaged, exitDamage},
 		{varve.ErrMissing, exitDamage},
+		{varve.ErrRolledBack, exitDamage},
 		{&varve.PartialError{Failures: []varve.Failure{{Path: "a", Error: "b"}}}, exitPartial},
 		{context.Canceled, exitInterrupted},
 		{errInterrupted, exitInterrupted},

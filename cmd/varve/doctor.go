@@ -56,7 +56,8 @@ func (e *env) doctor(ctx context.Context) error {
 	}
 	add(examineVault(path, err))
 	if v != nil {
-		add(examineKey(v))
+		add(examineKey(ctx, v))
+		add(examineHistory(ctx, v))
 		add(examineSpace(path))
 		add(e.examineClock(v))
 		add(e.examineVerify(v))
@@ -89,11 +90,30 @@ func examineVault(path string, err error) complaint {
 	return complaint{"vault", "wrong", err.Error(), advice(err)}
 }
 
-func examineKey(v *varve.Vault) complaint {
-	if v.Info().KeyStored {
-		return complaint{"key", "ok", "stored with the data", "who reads the vault's folder can read what is kept; keep it where only you can"}
+func examineKey(ctx context.Context, v *varve.Vault) complaint {
+	w, err := waysIn(ctx, v)
+	switch {
+	case err != nil:
+		return complaint{"key", "wrong", err.Error(), advice(err)}
+	case w.damaged > 0:
+		return complaint{"key", "wrong", w.String() + "; " + count(w.damaged) + " that opens nothing", "varve key ls says which; varve key rm removes it"}
+	case w.used == varve.KeyStored:
+		return complaint{"key", "ok", w.String(), "who reads the vault's folder can read what is kept; varve key protect gives it a passphrase"}
+	case w.kits == 0:
+		return complaint{"key", "advice", w.String(), "who forgets the passphrase loses everything: varve key kit"}
 	}
-	return complaint{"key", "ok", "wrapped with a passphrase", ""}
+	return complaint{"key", "ok", w.String(), ""}
+}
+
+func examineHistory(ctx context.Context, v *varve.Vault) complaint {
+	lost, err := v.Rollback(ctx)
+	if err != nil {
+		return complaint{"history", "wrong", err.Error(), advice(err)}
+	}
+	if err := lost.Err(); err != nil {
+		return complaint{"history", "wrong", err.Error(), "bring it back from another copy of the vault; varve status lists what is gone"}
+	}
+	return complaint{"history", "ok", "no snapshot is missing", ""}
 }
 
 func examineSpace(path string) complaint {

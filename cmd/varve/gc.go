@@ -56,6 +56,8 @@ func (e *env) gc(ctx context.Context, o varve.CollectOptions) error {
 		return &failure{code: exitBusy, err: fmt.Errorf("gc: %w", err), hint: "run it again when that is over: it goes on from here"}
 	case errors.Is(err, varve.ErrIncomplete):
 		return &failure{code: exitDamage, err: fmt.Errorf("gc: %w", err), hint: "nothing was deleted; varve verify says what is wrong"}
+	case errors.Is(err, varve.ErrRolledBack):
+		return &failure{code: exitDamage, err: fmt.Errorf("gc: %w", err), hint: "bring them back from another copy of the vault; if it was put back on purpose: varve verify --accept-loss"}
 	case err != nil:
 		return fmt.Errorf("gc: %w", err)
 	}

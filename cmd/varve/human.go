@@ -42,7 +42,7 @@ func plural[T int | int64 | uint64](n T, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+	if stem, ok := strings.CutSuffix(noun, "y"); ok && !strings.HasSuffix(stem, "e") {
 		return count(n) + " " + stem + "ies"
 	}
 	return count(n) + " " + noun + "s"

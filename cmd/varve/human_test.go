@@ -28,7 +28,7 @@ func TestCount(t *testing.T) {
 }
 
 func TestPlural(t *testing.T) {
-	for want, got := range map[string]string{"1 file": plural(1, "file"), "0 files": plural(0, "file"), "2,000 entries": plural(2000, "entry")} {
+	for want, got := range map[string]string{"1 file": plural(1, "file"), "0 files": plural(0, "file"), "2,000 entries": plural(2000, "entry"), "2 keys": plural(2, "key")} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}

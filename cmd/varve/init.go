@@ -56,7 +56,10 @@ func (e *env) init(ctx context.Context, here bool) error {
 		return err
 	}
 	if e.json {
-		j := p.vaultJSON()
+		j, err := p.vaultJSON(ctx)
+		if err != nil {
+			return err
+		}
 		j.Schema = "varve.vault/1"
 		return e.emit(j)
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,16 +32,22 @@ func TestScripts(t *testing.T) {
 			env.Setenv("LOCALAPPDATA", filepath.Join(env.WorkDir, "local"))
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
+			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
+			env.Setenv("APPDATA", filepath.Join(env.WorkDir, "config"))
+			env.Setenv("VARVE_KEYRING", "off") // that of whoever runs the tests is no place for them
 			env.Setenv("TZ", "UTC")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "jsonhas": jsonHas, "json": jsonIs, "rawname": rawName, "flip": flip,
+			"code": code, "jsonhas": jsonHas, "json": jsonIs, "setjson": setJSON, "recovery": recoveryOf, "rawname": rawName, "flip": flip,
 			"spoil": spoil, "copytree": copyTree, "noise": noise,
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "root" {
+			switch cond {
+			case "root":
 				return os.Geteuid() == 0, nil
+			case "modes": // the system keeps who may read a file in its mode
+				return runtime.GOOS != "windows", nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
@@ -109,17 +116,29 @@ func jsonIs(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 3 {
 		ts.Fatalf("usage: json LINE PATH WANT")
 	}
+	v := pick(ts, args[0], args[1])
+	var want any
+	if err := json.Unmarshal([]byte(args[2]), &want); err != nil {
+		want = args[2]
+	}
+	if reflect.DeepEqual(v, want) == neg {
+		ts.Fatalf("%s is %v, want %v", args[1], v, want)
+	}
+}
+
+// pick is the value at PATH in LINE of what the last command printed.
+func pick(ts *testscript.TestScript, line, path string) any {
 	all := objects(ts)
-	i, err := strconv.Atoi(args[0])
+	i, err := strconv.Atoi(line)
 	ts.Check(err)
 	if i < 0 {
 		i += len(all)
 	}
 	if i < 0 || i >= len(all) {
-		ts.Fatalf("%d lines, no line %s", len(all), args[0])
+		ts.Fatalf("%d lines, no line %s", len(all), line)
 	}
 	var v any = all[i]
-	for part := range strings.SplitSeq(args[1], "|") {
+	for part := range strings.SplitSeq(path, "|") {
 		switch x := v.(type) {
 		case map[string]any:
 			v = x[part]
@@ -131,20 +150,28 @@ func jsonIs(ts *testscript.TestScript, neg bool, args []string) {
 			n, err := strconv.Atoi(part)
 			ts.Check(err)
 			if n >= len(x) {
-				ts.Fatalf("%s: only %d", args[1], len(x))
+				ts.Fatalf("%s: only %d", path, len(x))
 			}
 			v = x[n]
 		default:
-			ts.Fatalf("%s: %v has no fields", args[1], v)
+			ts.Fatalf("%s: %v has no fields", path, v)
 		}
 	}
-	var want any
-	if err := json.Unmarshal([]byte(args[2]), &want); err != nil {
-		want = args[2]
+	return v
+}
+
+// setjson VAR LINE PATH keeps a value in the environment.
+func setJSON(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: setjson VAR LINE PATH")
 	}
-	if reflect.DeepEqual(v, want) == neg {
-		ts.Fatalf("%s is %v, want %v", args[1], v, want)
-	}
+	ts.Setenv(args[0], fmt.Sprint(pick(ts, args[1], args[2])))
+}
+
+// recovery VAR FILE keeps the recovery key of a sheet in the environment: the line under its last heading.
+func recoveryOf(ts *testscript.TestScript, _ bool, args []string) {
+	sheet := strings.Split(strings.TrimSpace(ts.ReadFile(args[1])), "\n")
+	ts.Setenv(args[0], strings.TrimSpace(sheet[len(sheet)-1]))
 }
 
 // rawname DIR BASE64 TEXT makes a file whose name is any bytes.
@@ -231,7 +258,7 @@ func TestManPages(t *testing.T) {
 func TestContractFlags(t *testing.T) {
 	e, _, _ := world(t)
 	root := newRoot(e)
-	for _, path := range []string{"snap", "restore", "undo", "redo", "init", "repair", "milestone add", "milestone annotate", "milestone rm", "tag add", "tag rm", "hold add", "hold rm", "config set"} {
+	for _, path := range []string{"snap", "restore", "undo", "redo", "init", "repair", "keep", "forget", "gc", "milestone add", "milestone annotate", "milestone rm", "tag add", "tag rm", "hold add", "hold rm", "config set", "key protect", "key add", "key rm", "key kit", "key remember", "key forget"} {
 		c, _, err := root.Find(strings.Fields(path))
 		if err != nil {
 			t.Fatal(err)

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/term"
-
 	"varve"
 	"varve/internal/disk"
 	"varve/store"
@@ -131,7 +129,7 @@ func (e *env) noVaultHint(path string) string {
 
 // options are what the library needs from outside.
 func (e *env) options() varve.Options {
-	opt := varve.Options{Now: e.now, Host: e.host, User: e.userName, Boot: e.boot, PID: e.pid, Alive: alive, Parity: e.parity, Passphrase: e.passphrase, Formats: formats()}
+	opt := varve.Options{Now: e.now, Host: e.host, User: e.userName, Boot: e.boot, PID: e.pid, Alive: alive, Parity: e.parity, Passphrase: e.passphrase, Recall: e.recall, Formats: formats()}
 	var warning sync.Mutex
 	opt.Warn = func(what string, err error) {
 		if !e.quiet && !e.json {
@@ -146,6 +144,12 @@ func (e *env) options() varve.Options {
 	} else if e.verbose {
 		e.say("varve: no cache, this run is slower: %v", err)
 	}
+	if state, err := disk.Create(filepath.Join(e.configDir(), "seen")); err == nil {
+		opt.State = state
+		opt.Place, _, _ = e.vaultPath() // its error was, or will be, that of the verb
+	} else if e.verbose {
+		e.say("varve: a vault that loses snapshots may go unnoticed: %v", err)
+	}
 	switch {
 	case e.quiet, e.json && !e.verbose:
 	case e.json:
@@ -157,18 +161,6 @@ func (e *env) options() varve.Options {
 		opt.Progress = e.meter.tell
 	}
 	return opt
-}
-
-func (e *env) passphrase() ([]byte, error) {
-	if p := e.getenv("VARVE_PASSPHRASE"); p != "" {
-		return []byte(p), nil
-	}
-	if !e.ask {
-		return nil, fmt.Errorf("the vault needs its passphrase: %w", varve.ErrWrongKey)
-	}
-	fmt.Fprint(e.talk, "passphrase of the vault: ")
-	defer fmt.Fprintln(e.talk)
-	return term.ReadPassword(int(e.in.Fd()))
 }
 
 func exists(path string) bool {

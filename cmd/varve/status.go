@@ -38,6 +38,8 @@ type statusJSON struct {
 	LastVerified *string       `json:"last_verified"`
 	Since        *string       `json:"verified_since"`
 	Unread       int64         `json:"unverified_bytes"`
+	RolledBack   bool          `json:"rolled_back"`
+	Lost         []string      `json:"lost_snapshots"`
 	SameDevice   bool          `json:"same_device"`
 	SkippedFiles int64         `json:"skipped_files"`
 	SkippedBytes int64         `json:"skipped_bytes"`
@@ -55,14 +57,62 @@ type vaultJSON struct {
 	Path      string `json:"path"`
 	Created   string `json:"created"`
 	KeyStored bool   `json:"key_stored"`
+	Key       string `json:"key"`
+	Keys      int    `json:"keys"`
+	Kits      int    `json:"recovery_kits"`
 	Exclusive bool   `json:"exclusive"`
 	Made      bool   `json:"made,omitempty"`
 }
 
-func (p *place) vaultJSON() vaultJSON {
+func (p *place) vaultJSON(ctx context.Context) (vaultJSON, error) {
 	i := p.vault.Info()
 	path, _ := text(p.path)
-	return vaultJSON{ID: p.vault.ID(), Path: path, Created: rfc(i.Created), KeyStored: i.KeyStored, Exclusive: i.Exclusive, Made: p.made}
+	w, err := waysIn(ctx, p.vault)
+	return vaultJSON{ID: p.vault.ID(), Path: path, Created: rfc(i.Created), KeyStored: i.KeyStored, Key: w.used, Keys: w.keys, Kits: w.kits, Exclusive: i.Exclusive, Made: p.made}, err
+}
+
+// ways are the keys of a vault, counted.
+type ways struct {
+	used       string // the kind of the one that it was opened with
+	keys, kits int    // that are whole, and those of recovery kits among them
+	damaged    int
+}
+
+func waysIn(ctx context.Context, v *varve.Vault) (w ways, err error) {
+	keys, err := v.Keys(ctx)
+	for _, k := range keys {
+		switch {
+		case k.Err != nil:
+			w.damaged++
+			continue
+		case k.Kind == varve.KeyRecovery:
+			w.kits++
+		}
+		w.keys++
+		if k.Used {
+			w.used = k.Kind
+		}
+	}
+	return w, err
+}
+
+// String says how the vault opens.
+func (w ways) String() string {
+	s := "opens with a passphrase"
+	switch {
+	case w.used == varve.KeyStored:
+		return "stored with the data"
+	case w.used == varve.KeyRecovery:
+		s = "opened with a recovery kit"
+	}
+	s += "; " + plural(w.keys, "key") + ", "
+	switch w.kits {
+	case 0:
+		return s + "no recovery kit"
+	case 1:
+		return s + "one of a recovery kit"
+	}
+	return s + count(w.kits) + " of recovery kits"
 }
 
 func (e *env) status(ctx context.Context, exit bool) error {
@@ -74,10 +124,22 @@ func (e *env) status(ctx context.Context, exit bool) error {
 	if err != nil {
 		return fmt.Errorf("compare %s with the last snapshot: %w", name(p.root), err)
 	}
+	lost, err := p.vault.Rollback(ctx)
+	if err != nil {
+		return fmt.Errorf("look for lost snapshots: %w", err)
+	}
 	if e.json {
-		err = e.emit(p.statusJSON(ctx, st))
+		var j statusJSON
+		if j, err = p.statusJSON(ctx, st); err == nil {
+			j.RolledBack = lost.Err() != nil
+			for _, id := range lost.Snapshots {
+				j.Lost = append(j.Lost, id.String())
+			}
+			err = e.emit(j)
+		}
 	} else {
-		e.tellStatus(ctx, p, st)
+		e.tellRollback(lost)
+		err = e.tellStatus(ctx, p, st)
 	}
 	changed := len(st.Added)+len(st.Modified)+len(st.Removed)+len(st.Renamed)+len(st.Metadata) > 0
 	switch {
@@ -91,9 +153,10 @@ func (e *env) status(ctx context.Context, exit bool) error {
 	return nil
 }
 
-func (p *place) statusJSON(ctx context.Context, st *varve.Status) statusJSON {
+func (p *place) statusJSON(ctx context.Context, st *varve.Status) (statusJSON, error) {
+	vault, err := p.vaultJSON(ctx)
 	j := statusJSON{Schema: "varve.status/1", Project: p.project.ID(), Path: p.root, Added: texts(st.Added), Modified: texts(st.Modified), Removed: texts(st.Removed),
-		Metadata: texts(st.Metadata), Renamed: []renameJSON{}, Vault: p.vaultJSON(), SameDevice: sameDevice(p.root, p.path),
+		Metadata: texts(st.Metadata), Renamed: []renameJSON{}, Vault: vault, Lost: []string{}, SameDevice: sameDevice(p.root, p.path),
 		SkippedFiles: st.Skipped.Files, SkippedBytes: st.Skipped.Bytes, Errors: failures(st.Errors)}
 	for _, c := range st.Renamed {
 		path, _ := text(c.Path)
@@ -113,7 +176,7 @@ func (p *place) statusJSON(ctx context.Context, st *varve.Status) statusJSON {
 		s := rfc(since)
 		j.Since = &s
 	}
-	return j
+	return j, err
 }
 
 // texts makes names fit for JSON; never null.
@@ -126,7 +189,7 @@ func texts(list []string) []string {
 	return out
 }
 
-func (e *env) tellStatus(ctx context.Context, p *place, st *varve.Status) {
+func (e *env) tellStatus(ctx context.Context, p *place, st *varve.Status) error {
 	if st.Last == nil {
 		e.printf("nothing was kept of this folder yet: varve snap\n")
 	} else {
@@ -157,16 +220,17 @@ func (e *env) tellStatus(ctx context.Context, p *place, st *varve.Status) {
 	}
 	e.tellFailures(st.Errors)
 	if e.quiet {
-		return
+		return nil
 	}
 	e.printf("vault %s\n", name(p.path))
-	if p.vault.Info().KeyStored {
-		e.printf("  key: stored with the data; who reads the vault's folder can read what is kept\n")
+	if err := e.tellKeys(ctx, p.vault); err != nil {
+		return err
 	}
 	if sameDevice(p.root, p.path) {
 		e.printf("  same disk as the project: it protects from mistakes, not from a dead disk\n")
 	}
 	e.tellVerified(ctx, p.vault)
+	return nil
 }
 
 func (e *env) tellVerified(ctx context.Context, v *varve.Vault) {
@@ -182,4 +246,45 @@ func (e *env) tellVerified(ctx context.Context, v *varve.Vault) {
 	default:
 		e.printf("  never verified: varve verify --data\n")
 	}
+}
+
+// tellRollback says, first of all and in red, that the vault has lost snapshots.
+func (e *env) tellRollback(lost *varve.Rollback) {
+	err := lost.Err()
+	if err == nil {
+		return
+	}
+	red, plain := "", ""
+	if e.ask && e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb" {
+		red, plain = "\x1b[31m", "\x1b[0m"
+	}
+	e.printf("%s%v%s\n", red, err, plain)
+	for i, id := range lost.Snapshots {
+		if i == failuresShown && !e.verbose {
+			e.printf("  … and %s more (-v lists all)\n", count(len(lost.Snapshots)-i))
+			break
+		}
+		e.printf("  snapshot %s\n", id)
+	}
+	e.printf("  bring it back from another copy of the vault; if it was put back on purpose: varve verify --accept-loss\n")
+}
+
+// tellKeys says how the vault opens, and what is missing for it to open on a bad day.
+func (e *env) tellKeys(ctx context.Context, v *varve.Vault) error {
+	w, err := waysIn(ctx, v)
+	if err != nil {
+		return err
+	}
+	if w.used == varve.KeyStored {
+		e.printf("  key: %s; who reads the vault's folder can read what is kept\n", w)
+	} else {
+		e.printf("  key: %s\n", w)
+		if w.kits == 0 {
+			e.printf("  who forgets the passphrase loses everything: varve key kit\n")
+		}
+	}
+	if w.damaged > 0 {
+		e.printf("  keys that open nothing: %s; varve key ls says why\n", count(w.damaged))
+	}
+	return nil
 }

@@ -12,18 +12,22 @@ import (
 
 func verifyVerb(e *env) *cobra.Command {
 	var o varve.VerifyOptions
+	var accept bool
 	c := &cobra.Command{
 		Use: "verify [REF]", Short: "Check that everything is there and right", GroupID: "care",
 		Long: "Checks that everything the snapshots of the vault need is there: reads the head and the directory of every pack,\n" +
 			"and every page of every tree. With --data reads every byte of it; --budget ends that after a time, and begins with\n" +
 			"what was not read for longest, so that checks one after the other come round.\n" +
-			"With REF only what that snapshot of the project needs. Exit code 20 if anything is wrong.",
+			"With REF only what that snapshot of the project needs. Exit code 20 if anything is wrong.\n\n" +
+			"Snapshots that were there, that nobody forgot, and that are gone are a finding. With --accept-loss they are\n" +
+			"taken for forgotten first: for a vault that was put back to an earlier state on purpose.",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: e.completeRefs,
-		RunE:              func(cmd *cobra.Command, args []string) error { return e.verify(cmd.Context(), o, args) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return e.verify(cmd.Context(), o, accept, args) },
 	}
 	c.Flags().BoolVar(&o.Data, "data", false, "read every byte")
 	c.Flags().DurationVar(&o.Budget, "budget", 0, "stop after a `TIME`, as 10m")
+	c.Flags().BoolVar(&accept, "accept-loss", false, "take snapshots that are gone for forgotten")
 	return c
 }
 
@@ -56,7 +60,7 @@ func findingOf(f *varve.Finding) findingJSON {
 	return findingJSON{"varve.finding/1", string(f.Kind), f.Object, path, b, texts(f.Paths), texts(f.Snapshots), f.Detail, f.Repair, nil}
 }
 
-func (e *env) verify(ctx context.Context, o varve.VerifyOptions, args []string) error {
+func (e *env) verify(ctx context.Context, o varve.VerifyOptions, accept bool, args []string) error {
 	if o.Budget < 0 {
 		return usage("", "--budget %s: want more than nothing", o.Budget)
 	}
@@ -76,6 +80,13 @@ func (e *env) verify(ctx context.Context, o varve.VerifyOptions, args []string) 
 	}
 	if err != nil {
 		return err
+	}
+	if accept {
+		lost, err := v.AcceptLoss(ctx)
+		if err != nil {
+			return fmt.Errorf("accept what is lost: %w", err)
+		}
+		e.say("taken for forgotten: %s", plural(len(lost.Snapshots), "snapshot"))
 	}
 	began := e.now()
 	r, err := v.Verify(ctx, o)

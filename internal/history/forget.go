@@ -64,8 +64,8 @@ func (h *History) forgotten() map[object.SID]bool {
 	return out
 }
 
-// Forgotten returns the snapshots that are forgotten and not collected yet, in order.
-func (h *History) Forgotten() []object.SID {
+// Freeable returns the snapshots that are forgotten and not collected yet, in order.
+func (h *History) Freeable() []object.SID {
 	forgotten := h.forgotten()
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -181,6 +181,38 @@ func (h *History) Damaged() map[object.SID]error {
 	return out
 }
 
+// Has reports whether the commit slot of a snapshot is there, if only damaged.
+func (h *History) Has(id object.SID) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.by[id] != nil || h.damaged[id] != nil
+}
+
+// IDs returns the snapshots whose commit slots are there, in no order.
+func (h *History) IDs() []object.SID {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := make([]object.SID, 0, len(h.by)+len(h.damaged))
+	for id := range h.by {
+		out = append(out, id)
+	}
+	for id := range h.damaged {
+		if h.by[id] == nil {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// Forgotten returns the ids of the snapshots that are no longer listed.
+func (h *History) Forgotten() map[string]bool {
+	out := map[string]bool{}
+	for id := range h.forgotten() {
+		out[id.String()] = true
+	}
+	return out
+}
+
 // Snapshots returns the snapshots of a project from oldest to newest; of all projects if project is "".
 func (h *History) Snapshots(project string) []*Snapshot {
 	forgotten := h.forgotten()

@@ -21,6 +21,7 @@
 //	index/<rand>         sealed index segments; each names the segments it replaces
 //	sess/<sid>/<k>       a running writer session; each heartbeat is a new object
 //	snap/<sid>           the commit slot of a session: its manifest, or the note that it was aborted
+//	catalog/<k>-<rand>   which snapshots there are; package catalog writes and reads it
 //	gc/<n>/condemn       packs that generation n proposes to delete
 //	gc/<n>/verdict       those that it will delete
 //	gc/<n>/done          that it has
@@ -86,16 +87,24 @@ type Options struct {
 	Parity int
 	Now    func() time.Time // for heartbeats and display, never for safety
 	Warn   func(Warning)    // may be nil
+
+	// Passphrase wraps the key of a vault that Create makes; nil: the key lies beside the data. KDF is what
+	// that costs.
+	Passphrase []byte
+	KDF        seal.Params
+	// Recall returns the Token of a vault, or nil, before anybody is asked for a passphrase. It may be nil.
+	Recall func(vault [16]byte) []byte
 }
 
 // DB is the object database of one vault. It is safe for concurrent use.
 type DB struct {
-	store     store.Store
-	vault     [16]byte
-	keys      *seal.Keys
-	opt       Options
-	config    Config
-	keyStored bool // the master key lies beside the data
+	store  store.Store
+	vault  [16]byte
+	keys   *seal.Keys
+	opt    Options
+	config Config
+	master seal.Master
+	opened atomic.Pointer[Key] // the slot that the vault was opened by
 
 	load    sync.Mutex // one refresh at a time
 	ready   atomic.Bool
@@ -118,6 +127,7 @@ func newDB(s store.Store, vault [16]byte, keys *seal.Keys, opt Options) *DB {
 	db.set.Store(index.NewSet())
 	db.usable.Store(&map[pack.ID]bool{})
 	db.sound.Store(&map[pack.ID]int64{})
+	db.opened.Store(&Key{})
 	db.packs.init(db)
 	return db
 }

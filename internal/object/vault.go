@@ -1,7 +1,6 @@
 package object
 
 import (
-	"bytes"
 	"context"
 	"crypto/subtle"
 	"encoding/hex"
@@ -43,8 +42,6 @@ var (
 	ErrNewer   = errors.New("the vault is of a newer format than this program reads")
 )
 
-var errUnfit = fmt.Errorf("config and key do not fit: %w", ErrDamaged)
-
 const (
 	maxConfig = 64 << 10
 	maxSlot   = 64 << 10
@@ -61,18 +58,16 @@ func (c *Config) mac(k *seal.Keys) (string, error) {
 	return d.String(), nil
 }
 
-// Create makes a vault in an empty store, with the master key kept beside the data, and opens it.
+// Create makes a vault in an empty store and opens it. Its first key is the passphrase of the options, or, if
+// there is none, kept beside the data.
 func Create(ctx context.Context, s store.Store, sha256 bool, opt Options) (*DB, error) {
 	var id [16]byte
 	if _, err := io.ReadFull(opt.Rand, id[:]); err != nil {
 		return nil, err
 	}
-	// What a making that was cut short has left is used again: a second master key would stay beside the first.
-	master, stored, err := openSlots(ctx, s, nil, func(seal.Master) bool { return true })
-	if err != nil || !stored {
-		if _, err := io.ReadFull(opt.Rand, master[:]); err != nil {
-			return nil, err
-		}
+	master, err := opt.newMaster(ctx, s)
+	if err != nil {
+		return nil, err
 	}
 	traits, err := store.Probe(ctx, s, opt.Rand)
 	if err != nil {
@@ -85,20 +80,9 @@ func Create(ctx context.Context, s store.Store, sha256 bool, opt Options) (*DB, 
 		return nil, err
 	}
 	db := newDB(s, id, keys, opt)
-	db.config, db.keyStored = c, true
-	slot, err := json.Marshal(seal.StoredSlot(master))
-	if err != nil {
-		return nil, err
-	}
-	keyID, err := db.NewID()
-	if err != nil {
-		return nil, err
-	}
+	db.config, db.master = c, master
 	// The key comes first: a config without a key would be a vault that nobody can open.
-	if err := s.Put(ctx, "keys/"+hex.EncodeToString(keyID[:]), slot); err != nil {
-		return nil, fmt.Errorf("write key: %w", err)
-	}
-	if err := s.Barrier(ctx); err != nil {
+	if err := db.firstKey(ctx); err != nil {
 		return nil, err
 	}
 	b, err := json.MarshalIndent(&c, "", "  ")
@@ -117,14 +101,40 @@ func Create(ctx context.Context, s store.Store, sha256 bool, opt Options) (*DB, 
 	return db, s.Barrier(ctx)
 }
 
+// newMaster draws a master key. One that a making which was cut short has left beside the data is used again:
+// a second would stay beside it. A key that is to be wrapped must not have lain there.
+func (opt *Options) newMaster(ctx context.Context, s store.Store) (m seal.Master, err error) {
+	if opt.Passphrase == nil {
+		left, err := readKeys(ctx, s)
+		if err == nil {
+			if _, m, err := openKeys(left, nil, nil, func(seal.Master) bool { return true }); err == nil {
+				return m, nil
+			}
+		}
+	}
+	_, err = io.ReadFull(opt.Rand, m[:])
+	return m, err
+}
+
+func (db *DB) firstKey(ctx context.Context) error {
+	if p := db.opt.Passphrase; p != nil {
+		k, err := db.AddKey(ctx, p, func(m seal.Master) (seal.Slot, error) {
+			return seal.SealMaster(m, p, db.opt.KDF, seal.Note{Created: db.opt.Now()}, db.opt.Rand)
+		})
+		db.UseKey(k)
+		return err
+	}
+	slot := seal.StoredSlot(db.master, db.opt.Now())
+	id, err := db.PutKey(ctx, slot)
+	db.UseKey(Key{ID: id, Slot: slot})
+	return err
+}
+
 // Config returns what the vault says of itself.
 func (db *DB) Config() Config { return db.config }
 
-// KeyStored reports whether the master key lies with the data, so that who reads the vault can open it.
-func (db *DB) KeyStored() bool { return db.keyStored }
-
-// Open opens the vault in s. passphrase is asked for only when every slot needs one; nil means that there
-// is none to ask.
+// Open opens the vault in s. passphrase, or the text of a recovery key, is asked for only when every slot needs
+// one and what Options.Recall knows does not open it; nil means that there is none to ask.
 func Open(ctx context.Context, s store.Store, passphrase func() ([]byte, error), opt Options) (*DB, error) {
 	b, err := s.Get(ctx, "config", 0, -1, nil)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -144,8 +154,13 @@ func Open(ctx context.Context, s store.Store, passphrase func() ([]byte, error),
 	if err != nil || c.Format != Format {
 		return nil, fmt.Errorf("config: %w", ErrDamaged)
 	}
+	slots, err := readKeys(ctx, s)
+	if err != nil {
+		return nil, err
+	}
 	var keys *seal.Keys
-	_, stored, err := openSlots(ctx, s, passphrase, func(m seal.Master) bool {
+	recall := func() []byte { return opt.recall(sid) }
+	used, master, err := openKeys(slots, recall, passphrase, func(m seal.Master) bool {
 		keys = seal.Derive(m, sid)
 		want, err := c.mac(keys)
 		return err == nil && subtle.ConstantTimeCompare([]byte(want), []byte(c.Mac)) == 1
@@ -154,64 +169,16 @@ func Open(ctx context.Context, s store.Store, passphrase func() ([]byte, error),
 		return nil, err
 	}
 	db := newDB(s, sid, keys, opt)
-	db.config, db.keyStored = c, stored
+	db.config, db.master = c, master
+	db.UseKey(used)
 	return db, nil
 }
 
-// openSlots opens the first key slot whose master key fits. Of two makings at once the slower leaves a key
-// that opens nothing.
-func openSlots(ctx context.Context, s store.Store, passphrase func() ([]byte, error), fits func(seal.Master) bool) (m seal.Master, stored bool, err error) {
-	var locked []seal.Slot
-	failure := fmt.Errorf("keys: %w", ErrMissing)
-	for o, err := range s.List(ctx, "keys/") {
-		if err != nil {
-			return m, false, fmt.Errorf("list keys: %w", err)
-		}
-		b, err := s.Get(ctx, o.Name, 0, -1, nil)
-		if err != nil {
-			return m, false, fmt.Errorf("read %s: %w", o.Name, err)
-		}
-		var slot seal.Slot
-		dec := json.NewDecoder(bytes.NewReader(b))
-		dec.DisallowUnknownFields()
-		if len(b) > maxSlot || dec.Decode(&slot) != nil {
-			failure = fmt.Errorf("%s: %w", o.Name, ErrDamaged)
-			continue
-		}
-		if slot.NeedsPassphrase() {
-			locked = append(locked, slot)
-			continue
-		}
-		m, err := slot.Open(nil)
-		if err == nil && fits(m) {
-			return m, true, nil
-		}
-		if err == nil {
-			err = errUnfit
-		}
-		failure = fmt.Errorf("%s: %w", o.Name, err)
+func (opt *Options) recall(vault [16]byte) []byte {
+	if opt.Recall == nil {
+		return nil
 	}
-	if len(locked) == 0 || passphrase == nil {
-		if len(locked) > 0 {
-			failure = fmt.Errorf("the vault needs a passphrase: %w", seal.ErrWrongKey)
-		}
-		return m, false, failure
-	}
-	p, err := passphrase()
-	if err != nil {
-		return m, false, err
-	}
-	for _, slot := range locked {
-		m, err := slot.Open(p)
-		if err == nil && fits(m) {
-			return m, false, nil
-		}
-		if err == nil {
-			err = errUnfit
-		}
-		failure = err
-	}
-	return m, false, failure
+	return opt.Recall(vault)
 }
 
 // A Commit is a filled slot: a snapshot's manifest.

@@ -290,7 +290,7 @@ func TestOpen(t *testing.T) {
 	alter(t, m, names(t, m, "keys/")[0], func(b []byte) []byte { return bytes.Replace(b, []byte("master"), []byte("mister"), 1) })
 	fails("a damaged key", m, object.ErrDamaged)
 	m, _ = made()
-	slot, _ := json.Marshal(seal.StoredSlot(seal.Master{5}))
+	slot, _ := json.Marshal(seal.StoredSlot(seal.Master{5}, options(1).Now()))
 	alter(t, m, names(t, m, "keys/")[0], func([]byte) []byte { return slot })
 	fails("the key of another vault", m, object.ErrDamaged)
 	lost := errors.New("lost")
@@ -320,7 +320,7 @@ func TestPassphrase(t *testing.T) {
 	if err := json.Unmarshal(b, &slot); err != nil {
 		t.Fatal(err)
 	}
-	wrapped, err := seal.SealMaster(seal.Master(slot.Master), []byte("open sesame"), seal.Params{Time: 1, Memory: 8, Threads: 1}, db.Rand())
+	wrapped, err := seal.SealMaster(seal.Master(slot.Master), []byte("open sesame"), seal.Params{Time: 1, Memory: 8, Threads: 1}, seal.Note{}, db.Rand())
 	if err != nil {
 		t.Fatal(err)
 	}

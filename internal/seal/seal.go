@@ -29,20 +29,31 @@
 //
 // # Key slot
 //
-// A [Slot] is JSON; byte strings are standard base64. "stored" keeps the master in the clear, "passphrase"
-// wraps it:
+// A [Slot] is JSON; byte strings are standard base64. "stored" keeps the master in the clear, "passphrase" and
+// "recovery" wrap it:
 //
-//	{"kind":"stored","master":B32,"sum":B16}
-//	{"kind":"passphrase","argon2id":{"time":T,"memory_kib":M,"threads":P,"salt":B32},
-//	 "commitment":B32,"sealed":B48,"sum":B16}
+//	{"kind":"stored","created":TIME,"master":B32,"sum":B16,"mac":B16}
+//	{"kind":"passphrase","created":TIME,"label":TEXT,"argon2id":{"time":T,"memory_kib":M,"threads":P,"salt":B32},
+//	 "commitment":B32,"sealed":B48,"sum":B16,"mac":B16}
+//	{"kind":"recovery","created":TIME,"label":TEXT,"salt":B32,"commitment":B32,"sealed":B48,"sum":B16,"mac":B16}
 //
-//	bind       = "varve/1 slot " ‖ kind ‖ 0 ‖ u32 T ‖ u32 M ‖ u32 P ‖ salt    (T = M = P = 0, no salt: stored)
-//	okm        = Argon2id(passphrase, salt, T, M KiB, P, 64 bytes, version 0x13)
+//	bind       = "varve/1 slot " ‖ kind ‖ 0 ‖ created ‖ u32 T ‖ u32 M ‖ u32 P ‖ salt ‖ label
+//	             (no argon2id: T = M = P = 0; stored: no salt)
+//	okm        = Argon2id(passphrase, salt, T, M KiB, P, 64 bytes, version 0x13), or
+//	             HKDF(secret = recovery key, salt, "varve/1 recovery", 64)
 //	wrap       = okm[0:32]         commitment = okm[32:64]
 //	sealed     = AES-256-GCM(wrap, nonce = 12 zero bytes, master, associated data = bind)
-//	sum        = first 16 bytes of SHA-256(bind ‖ master ‖ commitment ‖ sealed), fields absent are empty
+//	text       = bind ‖ master of a stored slot ‖ commitment ‖ sealed, fields absent are empty
+//	sum        = first 16 bytes of SHA-256(text)
+//	mac        = first 16 bytes of HMAC-SHA256(HKDF(secret = master, no salt, "varve/1 slots", 32), text)
 //
-// The sum finds rot, not attackers. 1 ≤ T ≤ 64, 8·P ≤ M ≤ 4 GiB, 1 ≤ P ≤ 64.
+// The sum finds rot before the master is known; the mac says that a holder of the master made the slot.
+// 1 ≤ T ≤ 64, 8·P ≤ M ≤ 4 GiB, 1 ≤ P ≤ 64. TIME is "2026-11-21T12:00:00Z", a label at most 200 bytes.
+//
+// # Recovery key
+//
+// 32 random bytes ([Recovery]); as text two halves of 28 symbols of 5 bits, the highest first: 16 bytes of the
+// key ‖ 12 bits of check, the first of SHA-256("varve/1 recovery key " ‖ "1" or "2" ‖ those 16 bytes).
 //
 // # Sealed object
 //
@@ -121,7 +132,7 @@ import "errors"
 var (
 	// ErrDamaged says that bytes are not what was sealed: altered, cut, swapped, or under another key.
 	ErrDamaged = errors.New("damaged")
-	// ErrWrongKey says that a key slot is whole and the passphrase does not open it.
+	// ErrWrongKey says that a key slot is whole and the secret does not open it.
 	ErrWrongKey = errors.New("wrong key")
 	// ErrUnsupported says that the bytes ask for what this version does not do.
 	ErrUnsupported = errors.New("unsupported")

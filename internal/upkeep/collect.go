@@ -189,7 +189,7 @@ func (c *collector) plan(m *marking) (*plan, error) {
 	byID := func(a, b pack.ID) int { return slices.Compare(a[:], b[:]) }
 	slices.SortFunc(p.dead, byID)
 	slices.SortFunc(p.rewrite, byID)
-	p.snapshots = c.history.Forgotten()
+	p.snapshots = c.history.Freeable()
 	return p, nil
 }
 

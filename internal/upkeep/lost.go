@@ -197,6 +197,7 @@ func (h *healing) copies() error {
 func (h *healing) verbatim(name string) (n int, err error) {
 	from := h.opt.Copy.Store()
 	names := []string{name}
+	sound := map[string]bool{} // key slots
 	if strings.HasSuffix(name, "/") {
 		names = nil
 		for o, err := range from.List(h.ctx, name) {
@@ -204,6 +205,15 @@ func (h *healing) verbatim(name string) (n int, err error) {
 				return n, err
 			}
 			names = append(names, o.Name)
+		}
+	}
+	if strings.HasPrefix(name, "keys/") {
+		keys, err := h.opt.Copy.ListKeys(h.ctx)
+		if err != nil {
+			return n, fmt.Errorf("other copy: %w", err)
+		}
+		for _, k := range keys {
+			sound["keys/"+k.ID] = k.Err() == nil
 		}
 	}
 	for _, name := range names {
@@ -214,7 +224,7 @@ func (h *healing) verbatim(name string) (n int, err error) {
 		if err != nil {
 			return n, fmt.Errorf("other copy: %w", err)
 		}
-		if strings.HasPrefix(name, "keys/") && h.v.slotFault(b) != "" {
+		if strings.HasPrefix(name, "keys/") && !sound[name] {
 			continue
 		}
 		if h.s != nil {

@@ -3,7 +3,6 @@ package upkeep
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -59,49 +58,22 @@ func (v *verification) checkConfig() error {
 	return nil
 }
 
-// checkKeys opens every key slot as far as that needs no passphrase. Without a slot that is whole the vault
+// checkKeys looks at every key slot, as far as that needs no passphrase. Without a slot that is whole the vault
 // could not be opened again.
 func (v *verification) checkKeys() error {
-	slots := 0
-	for o, err := range v.db.Store().List(v.ctx, "keys/") {
-		if err != nil {
-			return fmt.Errorf("list keys: %w", err)
-		}
-		b, ok, err := v.get(o.Name)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
-		}
-		slots++
-		if why := v.slotFault(b); why != "" {
-			v.finding(Damaged, o.Name, why, repairKey)
+	keys, err := v.db.ListKeys(v.ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if err := k.Err(); err != nil {
+			v.finding(Damaged, "keys/"+k.ID, err.Error(), repairKey)
 		}
 	}
-	if slots == 0 {
+	if len(keys) == 0 {
 		v.finding(Missing, "keys/", "there is no key", repairCopy)
 	}
 	return nil
-}
-
-func (v *verification) slotFault(b []byte) string {
-	var slot seal.Slot
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if len(b) > maxClear || dec.Decode(&slot) != nil {
-		return "it is no key slot"
-	}
-	master, err := slot.Open(nil)
-	switch {
-	case errors.Is(err, seal.ErrWrongKey): // whole, and needs its passphrase
-		return ""
-	case err != nil:
-		return err.Error()
-	case seal.Derive(master, v.db.Vault()).ID != v.db.Keys().ID:
-		return "it is the key of another vault"
-	}
-	return ""
 }
 
 // checkSlots reads every commit slot. A snapshot that the caller knows must have one.

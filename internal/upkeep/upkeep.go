@@ -9,7 +9,7 @@
 // packs that are sound and durable; what is lost counts as new for the next snapshot that has it.
 //
 // What Verify cannot know: a snapshot or a ledger segment that vanished without a trace, unless the caller
-// remembers the snapshot. Packs that nothing refers to are what a session leaves that ended without a
+// remembers the snapshot: package catalog does. Packs that nothing refers to are what a session leaves that ended without a
 // commit, and no finding.
 package upkeep
 
