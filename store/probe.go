@@ -17,8 +17,9 @@ const (
 )
 
 // Probe finds out what s does rather than what it says: it creates objects twice under "probe/", one
-// after the other and in races of 16, lists them, and removes them again. rand gives 16 bytes for each
-// of their names. A store that breaks a promise is no error but a trait that is false.
+// after the other and, where that is refused, in races of 16, lists them, and removes them again. rand
+// gives 16 bytes for each of their names. A store that breaks a promise is no error but a trait that is
+// false.
 func Probe(ctx context.Context, s Store, rand io.Reader) (Traits, error) {
 	var t Traits
 	if d, ok := s.(Described); ok {
@@ -53,12 +54,10 @@ func (p *probe) run(ctx context.Context, t *Traits) error {
 		return err
 	}
 	t.CreateIfAbsent = sequential
-	for range probeRounds {
-		one, err := p.race(ctx)
-		if err != nil {
+	for round := 0; t.CreateIfAbsent && round < probeRounds; round++ {
+		if t.CreateIfAbsent, err = p.race(ctx); err != nil {
 			return err
 		}
-		t.CreateIfAbsent = t.CreateIfAbsent && one
 	}
 	return p.store.Barrier(ctx)
 }
