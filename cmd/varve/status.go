@@ -54,13 +54,14 @@ type vaultJSON struct {
 	Created   string `json:"created"`
 	KeyStored bool   `json:"key_stored"`
 	Exclusive bool   `json:"exclusive"`
+	Reduced   string `json:"reduced_safety"`
 	Made      bool   `json:"made,omitempty"`
 }
 
 func (p *place) vaultJSON() vaultJSON {
 	i := p.vault.Info()
 	path, _ := text(p.path)
-	return vaultJSON{ID: p.vault.ID(), Path: path, Created: rfc(i.Created), KeyStored: i.KeyStored, Exclusive: i.Exclusive, Made: p.made}
+	return vaultJSON{ID: p.vault.ID(), Path: path, Created: rfc(i.Created), KeyStored: i.KeyStored, Exclusive: i.Exclusive, Reduced: i.ReducedSafety, Made: p.made}
 }
 
 func (e *env) status(ctx context.Context, exit bool) error {
@@ -153,6 +154,9 @@ func (e *env) tellStatus(p *place, st *varve.Status) {
 		return
 	}
 	e.printf("vault %s\n", name(p.path))
+	if why := p.vault.Info().ReducedSafety; why != "" {
+		e.printf("  reduced safety: %s\n", why)
+	}
 	if p.vault.Info().KeyStored {
 		e.printf("  key: stored with the data; who reads the vault's folder can read what is kept\n")
 	}

@@ -82,6 +82,8 @@ type Options struct {
 	Rand io.Reader        // of names and salts; must be safe for concurrent use
 	Now  func() time.Time // for heartbeats and display, never for safety
 	Warn func(Warning)    // may be nil
+	// Alive reports whether a process of this machine runs; nil: it may.
+	Alive func(pid int) bool
 }
 
 // DB is the object database of one vault. It is safe for concurrent use.
@@ -102,7 +104,8 @@ type DB struct {
 	adopted map[pack.ID]int64 // packs that no segment in the store knows, and their sizes
 
 	packs  packCache
-	usable atomic.Pointer[map[pack.ID]bool] // packs listed with their right size and not condemned
+	usable atomic.Pointer[map[pack.ID]bool]  // packs listed with their right size and not condemned
+	sizes  atomic.Pointer[map[pack.ID]int64] // of the packs listed last
 }
 
 func newDB(s store.Store, vault [16]byte, keys *seal.Keys, opt Options) *DB {
@@ -155,31 +158,15 @@ func (db *DB) ensure(ctx context.Context) error {
 
 // refresh brings the set of segments up to date and indexes packs that no segment knows.
 func (db *DB) refresh(ctx context.Context) error {
-	for o, err := range db.store.List(ctx, "index/") {
-		if err != nil {
-			return fmt.Errorf("list index: %w", err)
-		}
-		if db.known[o.Name] {
-			continue
-		}
-		s, err := db.segment(ctx, o.Name)
-		if err != nil && !errors.Is(err, ErrDamaged) {
-			if errors.Is(err, fs.ErrNotExist) { // replaced meanwhile
-				continue
-			}
-			return fmt.Errorf("read %s: %w", o.Name, err)
-		}
-		db.known[o.Name] = true
-		if err != nil {
-			db.warn(o.Name, err)
-			continue
-		}
-		db.read = append(db.read, s)
-	}
-	listed, err := db.listPacks(ctx)
+	var listed map[pack.ID]int64
+	err := store.Together(db.store, func() error { return db.readIndex(ctx) }, func() (err error) {
+		listed, err = db.listPacks(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
+	db.sizes.Store(&listed)
 	segs, usable := db.reconcile(ctx, slices.Clone(db.read), listed)
 	db.set.Store(index.NewSet(segs...))
 	db.usable.Store(&usable)
@@ -187,13 +174,46 @@ func (db *DB) refresh(ctx context.Context) error {
 	return nil
 }
 
+// readIndex reads the segments that are new.
+func (db *DB) readIndex(ctx context.Context) error {
+	unknown := func(o store.Object) bool { return !db.known[o.Name] }
+	for f, err := range store.Fetch(ctx, db.store, "index/", unknown) {
+		if err != nil {
+			return fmt.Errorf("list index: %w", err)
+		}
+		if errors.Is(f.Err, fs.ErrNotExist) { // replaced meanwhile
+			continue
+		}
+		if f.Err != nil {
+			return fmt.Errorf("read %s: %w", f.Name, f.Err)
+		}
+		db.known[f.Name] = true
+		s, err := db.segment(f.Name, f.Content)
+		if err != nil {
+			db.warn(f.Name, err)
+			continue
+		}
+		db.read = append(db.read, s)
+	}
+	return nil
+}
+
+// learn takes over a segment that was just put, so that it need not be read back.
+func (db *DB) learn(name string, plain []byte) error {
+	s, err := index.Open(plain)
+	if err != nil {
+		return err
+	}
+	db.load.Lock()
+	defer db.load.Unlock()
+	db.known[name] = true
+	db.read = append(db.read, s)
+	return nil
+}
+
 const maxSegment = 4 << 30
 
-func (db *DB) segment(ctx context.Context, name string) (*index.Segment, error) {
-	sealed, err := db.store.Get(ctx, name, 0, -1, nil)
-	if err != nil {
-		return nil, err
-	}
+func (db *DB) segment(name string, sealed []byte) (*index.Segment, error) {
 	id := []byte(strings.TrimPrefix(name, "index/"))
 	b, err := db.keys.Open(nil, seal.Index, id, sealed, maxSegment)
 	if err != nil {

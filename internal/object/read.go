@@ -51,6 +51,11 @@ func (c *packCache) get(ctx context.Context, id pack.ID, size int64) (*pack.Read
 	read := func(ctx context.Context, off, n int64, dst []byte) ([]byte, error) {
 		return c.db.store.Get(ctx, name, off, n, dst)
 	}
+	if sizes := c.db.sizes.Load(); size < 0 && sizes != nil {
+		if listed, ok := (*sizes)[id]; ok {
+			size = listed
+		}
+	}
 	if size < 0 {
 		o, err := store.Stat(ctx, c.db.store, name)
 		if err != nil {

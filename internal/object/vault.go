@@ -155,13 +155,13 @@ func Open(ctx context.Context, s store.Store, passphrase func() ([]byte, error),
 func openSlots(ctx context.Context, s store.Store, passphrase func() ([]byte, error), fits func(seal.Master) bool) (m seal.Master, stored bool, err error) {
 	var locked []seal.Slot
 	failure := fmt.Errorf("keys: %w", ErrMissing)
-	for o, err := range s.List(ctx, "keys/") {
+	for o, err := range store.Fetch(ctx, s, "keys/", nil) {
 		if err != nil {
 			return m, false, fmt.Errorf("list keys: %w", err)
 		}
-		b, err := s.Get(ctx, o.Name, 0, -1, nil)
-		if err != nil {
-			return m, false, fmt.Errorf("read %s: %w", o.Name, err)
+		b := o.Content
+		if o.Err != nil {
+			return m, false, fmt.Errorf("read %s: %w", o.Name, o.Err)
 		}
 		var slot seal.Slot
 		dec := json.NewDecoder(bytes.NewReader(b))
@@ -218,16 +218,21 @@ const maxManifest = 64 << 20
 // Commits calls fn with every committed manifest. A slot that cannot be opened is reported with its error
 // and an empty manifest; an aborted one is left out. skip names the slots that the caller knows.
 func (db *DB) Commits(ctx context.Context, skip func(SID) bool, fn func(Commit, error) error) error {
-	for o, err := range db.store.List(ctx, "snap/") {
+	unknown := func(o store.Object) bool {
+		id, err := ParseSID(o.Name[len("snap/"):])
+		return err == nil && (skip == nil || !skip(id))
+	}
+	for f, err := range store.Fetch(ctx, db.store, "snap/", unknown) {
 		if err != nil {
 			return fmt.Errorf("list snapshots: %w", err)
 		}
-		id, err := ParseSID(o.Name[len("snap/"):])
-		if err != nil || skip != nil && skip(id) {
-			continue
+		c := Commit{Arrived: f.Modified}
+		if c.ID, err = ParseSID(f.Name[len("snap/"):]); err != nil {
+			return err
 		}
-		c := Commit{ID: id, Arrived: o.Modified}
-		c.Manifest, err = db.manifest(ctx, o.Name)
+		if err = f.Err; err == nil {
+			c.Manifest, err = db.manifest(f.Name, f.Content)
+		}
 		if errors.Is(err, ErrFenced) || errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -239,11 +244,7 @@ func (db *DB) Commits(ctx context.Context, skip func(SID) bool, fn func(Commit, 
 }
 
 // manifest reads a commit slot: the manifest, or ErrFenced if it says that the session was aborted.
-func (db *DB) manifest(ctx context.Context, name string) ([]byte, error) {
-	sealed, err := db.store.Get(ctx, name, 0, -1, nil)
-	if err != nil {
-		return nil, err
-	}
+func (db *DB) manifest(name string, sealed []byte) ([]byte, error) {
 	id := []byte(name[len("snap/"):])
 	b, err := db.keys.Open(nil, seal.Manifest, id, sealed, maxManifest)
 	if err == nil {

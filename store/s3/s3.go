@@ -142,6 +142,9 @@ func (o *Options) check() error {
 	return nil
 }
 
+// Amazon reports whether the endpoint is one of Amazon's own.
+func (o *Options) Amazon() bool { return s3utils.IsAmazonEndpoint(url.URL{Host: o.Endpoint}) }
+
 // Store is a bucket, or what is below a prefix in it. It is safe for concurrent use.
 type Store struct {
 	core   *minio.Core
@@ -173,8 +176,7 @@ func New(o Options) (*Store, error) {
 	if s.part == 0 {
 		s.part = defaultPart
 	}
-	endpoint := url.URL{Host: o.Endpoint}
-	if o.Region == "" && !s3utils.IsAmazonEndpoint(endpoint) {
+	if o.Region == "" && !o.Amazon() {
 		o.Region = "us-east-1" // what services without regions answer to; asking would cost a request
 	}
 	lookup := minio.BucketLookupAuto

@@ -14,40 +14,57 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"varve"
 	"varve/store"
+	"varve/store/remotetest"
 	"varve/store/s3"
 	"varve/store/storetest"
 )
 
+// must says that the whole suite is to run.
+func must() bool { return os.Getenv("VARVE_CI") != "" }
+
+func fake(t testing.TB) *remotetest.S3 { return remotetest.Fake(t, nil) }
+
+func gateway(t testing.TB) *remotetest.S3 { return remotetest.Versitygw(t, must()) }
+
 func TestConformance(t *testing.T) {
-	for name, serve := range map[string]func(testing.TB) *server{"fake": fake, "versitygw": gateway} {
+	for name, serve := range map[string]func(testing.TB) *remotetest.S3{"fake": fake, "versitygw": gateway} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t)
-			storetest.Run(t, func(t *testing.T) store.Store { return s.open(t, s.options()) }, storetest.Options{Flat: name == "fake"})
+			storetest.Run(t, func(t *testing.T) store.Store { return s.Open(t, s.Options()) }, storetest.Options{Flat: name == "fake"})
 		})
 	}
 }
 
-// TestProbeFindsTheWeak: a service that lets several racers create one object is found out.
+// TestProbeFindsTheWeak: a service that replaces objects whatever it is asked is found out, and a vault made there
+// says so.
 func TestProbeFindsTheWeak(t *testing.T) {
-	s := weak(t)
-	traits, err := store.Probe(t.Context(), s.open(t, s.options()), rand.Reader)
+	s := remotetest.Rclone(t, must())
+	traits, err := store.Probe(t.Context(), s.Open(t, s.Options()), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if traits.CreateIfAbsent {
 		t.Errorf("rclone serve s3 was probed as %+v", traits)
 	}
+	v, err := varve.Create(t.Context(), s.Open(t, s.Options()), varve.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !v.Info().Exclusive {
+		t.Error("a vault made there takes several writers at once")
+	}
 }
 
 // TestParts: an object above the size of a part is whole, is not replaced, and leaves no upload behind.
 func TestParts(t *testing.T) {
-	for name, serve := range map[string]func(testing.TB) *server{"fake": fake, "versitygw": gateway} {
+	for name, serve := range map[string]func(testing.TB) *remotetest.S3{"fake": fake, "versitygw": gateway} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t)
-			o := s.options()
+			o := s.Options()
 			o.PartSize = 5 << 20
-			st := s.open(t, o)
+			st := s.Open(t, o)
 			content := make([]byte, 17<<20)
 			if _, err := rand.Read(content); err != nil {
 				t.Fatal(err)
@@ -86,7 +103,7 @@ func leftovers(t *testing.T, st *s3.Store) (names []string) {
 // TestDiscard: an upload that a crash left is found and removed, and another's is not seen.
 func TestDiscard(t *testing.T) {
 	block := make(chan struct{})
-	s := wrapped(t, func(h http.Handler) http.Handler {
+	s := remotetest.Fake(t, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodDelete && r.URL.Query().Has("uploadId") {
 				select {
@@ -103,9 +120,9 @@ func TestDiscard(t *testing.T) {
 			h.ServeHTTP(w, r)
 		})
 	})
-	o := s.options()
+	o := s.Options()
 	o.PartSize = 5 << 20
-	st, other := s.open(t, o), s.open(t, s.options())
+	st, other := s.Open(t, o), s.Open(t, s.Options())
 	if err := st.Put(t.Context(), "index/x", make([]byte, 6<<20)); !errors.Is(err, fs.ErrPermission) {
 		t.Fatalf("got %v, want a refusal", err)
 	}
@@ -131,7 +148,7 @@ func TestDiscard(t *testing.T) {
 // taken by anybody else.
 func TestAnswersLost(t *testing.T) {
 	var lose atomic.Bool
-	s := wrapped(t, func(h http.Handler) http.Handler {
+	s := remotetest.Fake(t, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodPut && lose.Swap(false) {
 				h.ServeHTTP(discarding{http.Header{}}, r)
@@ -140,7 +157,7 @@ func TestAnswersLost(t *testing.T) {
 			h.ServeHTTP(w, r)
 		})
 	})
-	st := s.open(t, s.options())
+	st := s.Open(t, s.Options())
 	lose.Store(true)
 	if err := st.Put(t.Context(), "snap/a", []byte("mine")); err != nil {
 		t.Fatalf("own object, answer lost: %v", err)
@@ -169,7 +186,7 @@ func (d discarding) WriteHeader(int)             {}
 // TestUndecided: a conflict says nothing about the object. It is put again until it is there or taken.
 func TestUndecided(t *testing.T) {
 	var conflicts atomic.Int32
-	s := wrapped(t, func(h http.Handler) http.Handler {
+	s := remotetest.Fake(t, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodPut && conflicts.Add(-1) >= 0 {
 				_, _ = io.Copy(io.Discard, r.Body)
@@ -179,7 +196,7 @@ func TestUndecided(t *testing.T) {
 			h.ServeHTTP(w, r)
 		})
 	})
-	st := s.open(t, s.options())
+	st := s.Open(t, s.Options())
 	conflicts.Store(2)
 	if err := st.Put(t.Context(), "a", []byte("x")); err != nil {
 		t.Fatalf("absent: %v", err)
@@ -196,7 +213,7 @@ func TestUndecided(t *testing.T) {
 
 // TestRefusesConditions: a service that knows no conditional requests can be used, and is found out.
 func TestRefusesConditions(t *testing.T) {
-	s := wrapped(t, func(h http.Handler) http.Handler {
+	s := remotetest.Fake(t, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("If-None-Match") != "" {
 				w.WriteHeader(http.StatusNotImplemented)
@@ -205,7 +222,7 @@ func TestRefusesConditions(t *testing.T) {
 			h.ServeHTTP(w, r)
 		})
 	})
-	st := s.open(t, s.options())
+	st := s.Open(t, s.Options())
 	if err := st.Put(t.Context(), "a", []byte("x")); err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +238,7 @@ func TestRefusesConditions(t *testing.T) {
 // TestChecksums: what the service has of an upload is compared, and an answer cut short is asked for again.
 func TestChecksums(t *testing.T) {
 	var cut, lie, shorten atomic.Bool
-	s := wrapped(t, func(h http.Handler) http.Handler {
+	s := remotetest.Fake(t, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch {
 			case r.Method == http.MethodGet && cut.Swap(false):
@@ -244,7 +261,7 @@ func TestChecksums(t *testing.T) {
 			}
 		})
 	})
-	st := s.open(t, s.options())
+	st := s.Open(t, s.Options())
 	if err := st.Put(t.Context(), "a", []byte("hello")); err != nil {
 		t.Fatal(err)
 	}
@@ -267,10 +284,10 @@ func TestChecksums(t *testing.T) {
 // TestListPages: a listing goes on over pages, and does not show what is not the store's.
 func TestListPages(t *testing.T) {
 	s := fake(t)
-	o := s.options()
-	st := s.open(t, o)
+	o := s.Options()
+	st := s.Open(t, o)
 	o.Prefix += "0" // sorts behind it and starts with the same letters
-	if err := s.open(t, o).Put(t.Context(), "no", nil); err != nil {
+	if err := s.Open(t, o).Put(t.Context(), "no", nil); err != nil {
 		t.Fatal(err)
 	}
 	var want []string
@@ -296,9 +313,9 @@ func TestListPages(t *testing.T) {
 // TestNoBucket: that the bucket is not there is not taken for an object that is not there.
 func TestNoBucket(t *testing.T) {
 	s := fake(t)
-	o := s.options()
+	o := s.Options()
 	o.Bucket = "another"
-	st := s.open(t, o)
+	st := s.Open(t, o)
 	for what, err := range map[string]error{"put": st.Put(t.Context(), "a", nil), "get": second(st.Get(t.Context(), "a", 0, -1, nil))} {
 		if err == nil || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "there is no bucket another") {
 			t.Errorf("%s: %v", what, err)
@@ -311,9 +328,9 @@ func second(_ []byte, err error) error { return err }
 // TestWrongKey: a service that checks keys refuses a wrong one, and the error says so.
 func TestWrongKey(t *testing.T) {
 	s := gateway(t)
-	o := s.options()
+	o := s.Options()
 	o.Key.Secret = "wrong"
-	err := s.open(t, o).Put(t.Context(), "a", nil)
+	err := s.Open(t, o).Put(t.Context(), "a", nil)
 	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "key") {
 		t.Errorf("got %v", err)
 	}
@@ -322,7 +339,7 @@ func TestWrongKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.Key = s3.Key{File: file, Profile: "other"}
-	if err := s.open(t, o).Put(t.Context(), "a", nil); err != nil {
+	if err := s.Open(t, o).Put(t.Context(), "a", nil); err != nil {
 		t.Errorf("the right key from a file: %v", err)
 	}
 }

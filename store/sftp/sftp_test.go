@@ -19,27 +19,38 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"varve/store"
+	"varve/store/remotetest"
 	"varve/store/sftp"
 	"varve/store/storetest"
 )
 
+// must says that the whole suite is to run.
+func must() bool { return os.Getenv("VARVE_CI") != "" }
+
+func write(t testing.TB, name string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestConformance(t *testing.T) {
-	for name, serve := range map[string]func(testing.TB) func(io.ReadWriteCloser) error{
-		"OpenSSH":               func(t testing.TB) func(io.ReadWriteCloser) error { return real(t) },
-		"OpenSSH without links": func(t testing.TB) func(io.ReadWriteCloser) error { return real(t, "-P", "hardlink") },
-		"library":               func(testing.TB) func(io.ReadWriteCloser) error { return library },
+	for name, serve := range map[string]func(testing.TB) remotetest.Serve{
+		"OpenSSH":               func(t testing.TB) remotetest.Serve { return remotetest.OpenSSH(t, must()) },
+		"OpenSSH without links": func(t testing.TB) remotetest.Serve { return remotetest.OpenSSH(t, must(), "-P", "hardlink") },
+		"library":               func(testing.TB) remotetest.Serve { return remotetest.Library },
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := listen(t, serve(t))
-			storetest.Run(t, func(t *testing.T) store.Store { return h.open(t) }, storetest.Options{})
+			h := remotetest.Listen(t, serve(t))
+			storetest.Run(t, func(t *testing.T) store.Store { return h.Open(t) }, storetest.Options{})
 		})
 	}
 }
 
 // TestFiles: an object is a file, nothing is left beside it, and the directory is its owner's alone.
 func TestFiles(t *testing.T) {
-	h := listen(t, library)
-	o := h.options
+	h := remotetest.Listen(t, remotetest.Library)
+	o := h.Options
 	o.Path = filepath.ToSlash(filepath.Join(t.TempDir(), "vault"))
 	s := sftp.New(o)
 	defer s.Close()
@@ -71,10 +82,10 @@ func TestFiles(t *testing.T) {
 func TestDurable(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		serve func(io.ReadWriteCloser) error
+		serve remotetest.Serve
 		want  bool
-	}{{"OpenSSH", real(t), true}, {"library", library, false}} {
-		s := listen(t, c.serve).open(t)
+	}{{"OpenSSH", remotetest.OpenSSH(t, must()), true}, {"library", remotetest.Library, false}} {
+		s := remotetest.Listen(t, c.serve).Open(t)
 		if err := s.Put(t.Context(), "a/b", []byte("x")); err != nil {
 			t.Fatal(err)
 		}
@@ -89,8 +100,8 @@ func TestDurable(t *testing.T) {
 
 // TestLeftovers: the file of a put that a crash cut short is found and removed; an object is not.
 func TestLeftovers(t *testing.T) {
-	h := listen(t, library)
-	o := h.options
+	h := remotetest.Listen(t, remotetest.Library)
+	o := h.Options
 	o.Path = filepath.ToSlash(filepath.Join(t.TempDir(), "vault"))
 	s := sftp.New(o)
 	defer s.Close()
@@ -150,11 +161,11 @@ func (d *deaf) Write(p []byte) (int, error) {
 // who put it.
 func TestAnswerLost(t *testing.T) {
 	var once atomic.Bool
-	var h *host
-	h = listen(t, func(c io.ReadWriteCloser) error {
-		return library(&deaf{ReadWriteCloser: c, what: []byte("hardlink@openssh.com"), once: &once, cut: h.hangUp})
+	var h *remotetest.Host
+	h = remotetest.Listen(t, func(c io.ReadWriteCloser) error {
+		return remotetest.Library(&deaf{ReadWriteCloser: c, what: []byte("hardlink@openssh.com"), once: &once, cut: h.HangUp})
 	})
-	s := h.open(t)
+	s := h.Open(t)
 	once.Store(true)
 	if err := s.Put(t.Context(), "snap/a", []byte("mine")); err != nil {
 		t.Fatal(err)
@@ -173,20 +184,20 @@ func TestAnswerLost(t *testing.T) {
 
 // TestConnectionLost: a call on a connection that was cut is done on a new one.
 func TestConnectionLost(t *testing.T) {
-	h := listen(t, library)
-	s := h.open(t)
+	h := remotetest.Listen(t, remotetest.Library)
+	s := h.Open(t)
 	if err := s.Put(t.Context(), "a", []byte("mine")); err != nil {
 		t.Fatal(err)
 	}
-	h.hangUp()
+	h.HangUp()
 	if got, err := s.Get(t.Context(), "a", 0, -1, nil); err != nil || string(got) != "mine" {
 		t.Fatalf("after the cut: %q, %v", got, err)
 	}
-	h.hangUp()
+	h.HangUp()
 	if err := s.Put(t.Context(), "b", []byte("late")); err != nil {
 		t.Fatalf("after the cut: %v", err)
 	}
-	h.hangUp()
+	h.HangUp()
 	if err := s.Put(t.Context(), "b", []byte("other")); !errors.Is(err, fs.ErrExist) {
 		t.Fatalf("another's object, after the cut: %v", err)
 	}
@@ -194,9 +205,9 @@ func TestConnectionLost(t *testing.T) {
 
 // TestAgent: keys of an agent are used.
 func TestAgent(t *testing.T) {
-	h := listen(t, library)
+	h := remotetest.Listen(t, remotetest.Library)
 	ring := agent.NewKeyring()
-	b, err := os.ReadFile(h.options.Identities[0])
+	b, err := os.ReadFile(h.Options.Identities[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,8 +233,8 @@ func TestAgent(t *testing.T) {
 			go func() { _ = agent.ServeAgent(ring, c) }()
 		}
 	}()
-	h.options.Identities, h.options.Agent = nil, socket
-	if err := h.open(t).Put(t.Context(), "a", nil); err != nil {
+	h.Options.Identities, h.Options.Agent = nil, socket
+	if err := h.Open(t).Put(t.Context(), "a", nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -231,12 +242,12 @@ func TestAgent(t *testing.T) {
 // TestStrangers: a host that is not known, or shows another key than it should, is not spoken to; and what to do
 // is said.
 func TestStrangers(t *testing.T) {
-	h := listen(t, library)
-	good := h.options
-	other, otherPEM := key(t)
+	h := remotetest.Listen(t, remotetest.Library)
+	good := h.Options
+	other, otherPEM := remotetest.Key(t)
 	dir := t.TempDir()
 	known := filepath.Join(dir, "known_hosts")
-	write(t, known, []byte(knownhosts.Line([]string{h.address}, other.PublicKey())+"\n"))
+	write(t, known, []byte(knownhosts.Line([]string{h.Options.Host}, other.PublicKey())+"\n"))
 	identity := filepath.Join(dir, "id")
 	write(t, identity, otherPEM)
 	for _, c := range []struct {
@@ -249,9 +260,9 @@ func TestStrangers(t *testing.T) {
 		{"another key of the user", func(o *sftp.Options) { o.Identities = []string{identity} }, "none of the keys"},
 		{"no key", func(o *sftp.Options) { o.Identities = nil }, "there is no key"},
 	} {
-		h.options = good
-		c.change(&h.options)
-		err := h.open(t).Put(t.Context(), "a", nil)
+		h.Options = good
+		c.change(&h.Options)
+		err := h.Open(t).Put(t.Context(), "a", nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", c.name, err)
 		}

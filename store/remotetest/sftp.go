@@ -1,4 +1,4 @@
-package sftp_test
+package remotetest
 
 import (
 	"crypto/ed25519"
@@ -20,38 +20,41 @@ import (
 	"varve/store/sftp"
 )
 
-// openssh is where Debian puts the server of OpenSSH.
-const openssh = "/usr/lib/openssh/sftp-server"
+// OpenSSHServer is where Debian puts the server of OpenSSH.
+const OpenSSHServer = "/usr/lib/openssh/sftp-server"
 
-// host is an SSH server on this machine that speaks nothing but SFTP.
-type host struct {
+// Serve serves SFTP on one channel until it ends.
+type Serve func(io.ReadWriteCloser) error
+
+// Host is an SSH server on this machine that speaks nothing but SFTP.
+type Host struct {
+	Options sftp.Options // of a client that may log in; the path is missing
 	address string
 	config  *ssh.ServerConfig
-	serve   func(io.ReadWriteCloser) error
-	options sftp.Options // of a client that may log in
+	serve   Serve
 
 	mu    sync.Mutex
 	conns []net.Conn
 }
 
-// real runs OpenSSH's server, with arguments, for each session.
-func real(t testing.TB, arguments ...string) func(io.ReadWriteCloser) error {
+// OpenSSH runs OpenSSH's server, with arguments, for each session.
+func OpenSSH(t testing.TB, must bool, arguments ...string) Serve {
 	t.Helper()
-	if _, err := os.Stat(openssh); err != nil {
-		if os.Getenv("VARVE_CI") != "" {
+	if _, err := os.Stat(OpenSSHServer); err != nil {
+		if must {
 			t.Fatal(err)
 		}
 		t.Skipf("%v: not run against it", err)
 	}
 	return func(c io.ReadWriteCloser) error {
-		cmd := exec.Command(openssh, arguments...)
+		cmd := exec.Command(OpenSSHServer, arguments...)
 		cmd.Stdin, cmd.Stdout = c, c
 		return cmd.Run()
 	}
 }
 
-// library serves with the library's own server.
-func library(c io.ReadWriteCloser) error {
+// Library serves with the library's own server.
+func Library(c io.ReadWriteCloser) error {
 	s, err := pkgsftp.NewServer(c)
 	if err != nil {
 		return err
@@ -59,12 +62,12 @@ func library(c io.ReadWriteCloser) error {
 	return s.Serve()
 }
 
-// listen starts a host whose sessions are served by serve.
-func listen(t testing.TB, serve func(io.ReadWriteCloser) error) *host {
+// Listen starts a host whose sessions are served by serve.
+func Listen(t testing.TB, serve Serve) *Host {
 	t.Helper()
-	hostKey, _ := key(t)
-	userKey, userPEM := key(t)
-	h := &host{serve: serve, config: &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, k ssh.PublicKey) (*ssh.Permissions, error) {
+	hostKey, _ := Key(t)
+	userKey, userPEM := Key(t)
+	h := &Host{serve: serve, config: &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, k ssh.PublicKey) (*ssh.Permissions, error) {
 		if string(k.Marshal()) != string(userKey.PublicKey().Marshal()) {
 			return nil, errors.New("not this key")
 		}
@@ -89,12 +92,12 @@ func listen(t testing.TB, serve func(io.ReadWriteCloser) error) *host {
 			all.Go(func() { h.talk(c) })
 		}
 	})
-	t.Cleanup(func() { l.Close(); h.hangUp(); all.Wait() })
+	t.Cleanup(func() { l.Close(); h.HangUp(); all.Wait() })
 	dir := t.TempDir()
 	identity, known := filepath.Join(dir, "id"), filepath.Join(dir, "known_hosts")
 	write(t, identity, userPEM)
 	write(t, known, []byte(knownhosts.Line([]string{h.address}, hostKey.PublicKey())+"\n"))
-	h.options = sftp.Options{Host: h.address, User: "anybody", Identities: []string{identity}, KnownHosts: []string{known}}
+	h.Options = sftp.Options{Host: h.address, User: "anybody", Identities: []string{identity}, KnownHosts: []string{known}}
 	return h
 }
 
@@ -105,8 +108,8 @@ func write(t testing.TB, name string, content []byte) {
 	}
 }
 
-// key makes a key, and its file.
-func key(t testing.TB) (ssh.Signer, []byte) {
+// Key makes a key, and its file.
+func Key(t testing.TB) (ssh.Signer, []byte) {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -124,7 +127,7 @@ func key(t testing.TB) (ssh.Signer, []byte) {
 }
 
 // talk serves one connection.
-func (h *host) talk(c net.Conn) {
+func (h *Host) talk(c net.Conn) {
 	defer c.Close()
 	_, chans, requests, err := ssh.NewServerConn(c, h.config)
 	if err != nil {
@@ -154,8 +157,8 @@ func (h *host) talk(c net.Conn) {
 	}
 }
 
-// hangUp cuts every connection.
-func (h *host) hangUp() {
+// HangUp cuts every connection.
+func (h *Host) HangUp() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, c := range h.conns {
@@ -164,10 +167,10 @@ func (h *host) hangUp() {
 	h.conns = nil
 }
 
-// open returns a store in a directory that is not there yet.
-func (h *host) open(t testing.TB) *sftp.Store {
+// Open returns a store in a directory that is not there yet.
+func (h *Host) Open(t testing.TB) *sftp.Store {
 	t.Helper()
-	o := h.options
+	o := h.Options
 	o.Path = filepath.ToSlash(filepath.Join(t.TempDir(), "made", "vault"))
 	s := sftp.New(o)
 	t.Cleanup(func() { s.Close() })
