@@ -86,7 +86,7 @@ func objects() []object {
 			req("pattern", "string", ""), req("source", "string", "the file it stands in, `settings`, or `preset:NAME`"), req("line", "integer", ""), req("reason", "string", "of a preset"), req("dead", "bool", "it can match nothing")}},
 		{name: "verdict", by: "ignore --explain", fields: []field{path, raw, req("ignored", "bool", ""), req("at", "string", "the file, or the folder above it, that the rule matches"), req("rule", "rule?", "the one that decides")}},
 		{name: "vault", by: "init", fields: []field{
-			req("id", "string", ""), req("path", "string", ""), req("created", "string", ""), req("key_stored", "bool", "the key lies with the data"), req("exclusive", "bool", "one program at a time"), opt("made", "bool", "it is new")}},
+			req("id", "string", ""), req("path", "string", ""), req("created", "string", ""), req("key_stored", "bool", "the key lies with the data"), req("exclusive", "bool", "one program at a time"), req("reduced_safety", "string", "why the vault is less safe than others; empty if it is not"), opt("made", "bool", "it is new")}},
 		{name: "doctor", by: "doctor", fields: []field{req("ok", "bool", ""), req("checks", "[]complaint", "")}},
 		{name: "program", by: "version", fields: []field{req("version", "string", ""), req("go", "string", ""), req("system", "string", "")}},
 		{name: "error", by: "every verb that fails", fields: []field{req("code", "string", "the word of the [exit code](#exit-codes)"), req("message", "string", ""), req("hint", "string", "what to type next, or empty"), req("exit", "integer", "the exit code")}},

@@ -216,6 +216,11 @@ const environment = `## Environment and files
 |---|---|
 | ` + "`VARVE_VAULT`" + ` | the vault, where ` + "`--vault`" + ` does not name one |
 | ` + "`VARVE_PASSPHRASE`" + ` | the passphrase of a vault that has one |
+| ` + "`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`" + ` | the key of an S3 service |
+| ` + "`AWS_SHARED_CREDENTIALS_FILE`, `AWS_PROFILE`" + ` | a file that has it, where it is not ` + "`~/.aws/credentials`" + `, and the section of it |
+| ` + "`AWS_REGION`, `AWS_DEFAULT_REGION`, `AWS_CA_BUNDLE`" + ` | what an address of S3 may say as ` + "`region`" + ` and ` + "`ca`" + ` |
+| ` + "`SSH_AUTH_SOCK`" + ` | the agent with the keys for SFTP |
+| ` + "`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`" + ` | the way to an S3 service |
 | ` + "`XDG_DATA_HOME`, `XDG_CACHE_HOME`" + ` | on Linux: where the user's vault and the cache are |
 | ` + "`LOCALAPPDATA`" + ` | the same on Windows |
 | ` + "`TERM=dumb`" + ` | progress in plain lines |

@@ -3,6 +3,7 @@ package object_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +44,49 @@ func TestRoundTrips(t *testing.T) {
 		}
 		if got := time.Since(begun); got != 2*trip {
 			t.Errorf("to read all commits took %v round trips", got.Seconds())
+		}
+	})
+}
+
+// TestReadersShare: what several readers want from a distant store at once, or one after the other, is asked for
+// once; one that gives up takes nobody with it; and what cannot be read is asked for again.
+func TestReadersShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := store.NewMemory()
+		plain := chunk(1, 1000)
+		mustKeep(t, create(t, m), "one", plain)
+		away := &storetest.Distant{Store: m, RoundTrip: time.Second}
+		fresh := func(seed byte) *object.DB {
+			db := open(t, away, options(seed))
+			if err := db.Refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			away.Requests.Store(0)
+			return db
+		}
+		mustGet(t, fresh(2), plain)
+		alone := away.Requests.Load()
+		db := fresh(3)
+		hasty, cancel := context.WithTimeout(t.Context(), time.Second/2)
+		defer cancel()
+		var all sync.WaitGroup
+		all.Go(func() {
+			if _, err := db.NewReader().Get(hasty, db.Digest(plain), nil); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("the hasty one: %v", err)
+			}
+		})
+		synctest.Wait() // it is the one that asks
+		for range 8 {
+			all.Go(func() {
+				if err := getAll(db, plain); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		mustGet(t, db, plain)
+		if got := away.Requests.Load(); got != alone+1 { // the request given up
+			t.Errorf("%d requests, and one reader alone takes %d", got, alone)
 		}
 	})
 }

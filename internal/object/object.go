@@ -103,15 +103,19 @@ type DB struct {
 	spare   map[pack.ID]bool  // packs that a collection under way means to delete
 	adopted map[pack.ID]int64 // packs that no segment in the store knows, and their sizes
 
-	packs  packCache
-	usable atomic.Pointer[map[pack.ID]bool]  // packs listed with their right size and not condemned
-	sizes  atomic.Pointer[map[pack.ID]int64] // of the packs listed last
+	packs   packCache
+	distant bool
+	ranges  ranges                            // where the store is distant
+	usable  atomic.Pointer[map[pack.ID]bool]  // packs listed with their right size and not condemned
+	sizes   atomic.Pointer[map[pack.ID]int64] // of the packs listed last
 }
 
 func newDB(s store.Store, vault [16]byte, keys *seal.Keys, opt Options) *DB {
 	db := &DB{store: s, vault: vault, keys: keys, opt: opt, known: map[string]bool{}, adopted: map[pack.ID]int64{}}
 	db.set.Store(index.NewSet())
 	db.packs.init(db)
+	db.distant = store.Distant(s)
+	db.ranges.init(s)
 	return db
 }
 
