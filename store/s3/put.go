@@ -3,6 +3,7 @@ package s3
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -73,9 +74,9 @@ func pause(ctx context.Context, try int) error {
 func (s *Store) put(ctx context.Context, name string, content []byte) (undecided bool, err error) {
 	sent := new(attempts)
 	counted := context.WithValue(ctx, attemptsKey{}, sent)
-	sum, err := s.send(counted, s.prefix+name, content)
+	info, err := s.send(counted, s.prefix+name, content)
 	if err == nil {
-		return false, s.arrived(ctx, name, content, sum)
+		return false, s.arrived(ctx, name, content, info)
 	}
 	var r minio.ErrorResponse
 	if !errors.As(err, &r) {
@@ -113,8 +114,8 @@ func (s *Store) put(ctx context.Context, name string, content []byte) (undecided
 	return false, s.failure(err)
 }
 
-// send uploads content, and returns the CRC-32C that the service says it has, if it does.
-func (s *Store) send(ctx context.Context, key string, content []byte) (sum string, err error) {
+// send uploads content, and returns what the service says of it.
+func (s *Store) send(ctx context.Context, key string, content []byte) (minio.UploadInfo, error) {
 	o := minio.PutObjectOptions{DisableContentSha256: true} // in pieces; the sum of the whole is signed instead
 	if !s.unconditional.Load() {
 		o.SetMatchETagExcept("*")
@@ -122,15 +123,14 @@ func (s *Store) send(ctx context.Context, key string, content []byte) (sum strin
 	if s.unconditional.Load() || int64(len(content)) > s.part {
 		// The service does not look at all, or perhaps not when the parts are joined.
 		if _, err := s.core.StatObject(ctx, s.bucket, key, minio.StatObjectOptions{}); err == nil {
-			return "", minio.ErrorResponse{StatusCode: http.StatusPreconditionFailed, Code: minio.PreconditionFailed}
+			return minio.UploadInfo{}, minio.ErrorResponse{StatusCode: http.StatusPreconditionFailed, Code: minio.PreconditionFailed}
 		}
 	}
 	if int64(len(content)) > s.part {
-		return "", s.sendParts(ctx, key, content, o)
+		return minio.UploadInfo{}, s.sendParts(ctx, key, content, o)
 	}
 	o.UserMetadata = map[string]string{crcHeader: crc(content)}
-	info, err := s.core.PutObject(ctx, s.bucket, key, bytes.NewReader(content), int64(len(content)), "", sha(content), o)
-	return info.ChecksumCRC32C, err
+	return s.core.PutObject(ctx, s.bucket, key, bytes.NewReader(content), int64(len(content)), "", sha(content), o)
 }
 
 // sendParts uploads content in parts. After an error nothing of them is left, as far as it could be removed.
@@ -168,12 +168,16 @@ func (s *Store) sendParts(ctx context.Context, key string, content []byte, o min
 	return err
 }
 
-// arrived makes sure that what the service has is what was sent.
-func (s *Store) arrived(ctx context.Context, name string, content []byte, sum string) error {
-	if sum != "" {
+// arrived makes sure that what the service has is what was sent. An entity tag is the MD5 of the content at most
+// services, and then as good a sign.
+func (s *Store) arrived(ctx context.Context, name string, content []byte, info minio.UploadInfo) error {
+	if sum := info.ChecksumCRC32C; sum != "" {
 		if sum != crc(content) {
 			return fmt.Errorf("the service has it with the CRC-32C %s instead of %s", sum, crc(content))
 		}
+		return nil
+	}
+	if sum := md5.Sum(content); info.ETag == hex.EncodeToString(sum[:]) {
 		return nil
 	}
 	o, err := s.stat(ctx, name)

@@ -6,7 +6,8 @@
 // acknowledged is durable, so there is nothing for Barrier to do.
 //
 // Every upload carries the CRC-32C of its bytes, for the service to keep and to compare, and a SHA-256 that is
-// signed with the request. Where the service does not repeat the CRC-32C, the size of what arrived is asked for.
+// signed with the request. Where the service repeats neither the CRC-32C nor an MD5, the size of what arrived is asked
+// for.
 //
 // Requests that fail in ways that pass are sent again, with growing pauses. When it is not known what became of
 // a request that put an object, and the next one says that the object is there, the object is read: if it holds
