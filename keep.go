@@ -23,7 +23,6 @@ type Verdict = history.Verdict
 var (
 	ErrKept       = errors.New("the snapshot must stay")
 	ErrCollected  = errors.New("a collection has freed it, or is about to")
-	ErrBusy       = upkeep.ErrBusy
 	ErrIncomplete = upkeep.ErrIncomplete
 )
 

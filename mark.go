@@ -13,6 +13,7 @@ import (
 
 	"varve/internal/history"
 	"varve/internal/ledger"
+	"varve/internal/object"
 	"varve/internal/scan/ignore"
 )
 
@@ -305,12 +306,19 @@ type VaultInfo struct {
 	ID        string
 	Created   time.Time
 	Exclusive bool // the store does not honour create-if-absent
-	KeyStored bool // who reads the vault can open it
-	SHA256    bool
+	// ReducedSafety says why the vault is less safe than others; "" if it is not.
+	ReducedSafety string
+	KeyStored     bool // who reads the vault can open it
+	SHA256        bool
 }
 
 // Info returns what the vault says of itself.
 func (v *Vault) Info() VaultInfo {
 	c := v.db.Config()
-	return VaultInfo{ID: c.ID, Created: c.Created, Exclusive: c.Exclusive, KeyStored: v.db.KeyStored(), SHA256: c.SHA256}
+	i := VaultInfo{ID: c.ID, Created: c.Created, Exclusive: c.Exclusive, KeyStored: v.db.KeyStored(), SHA256: c.SHA256}
+	if c.Exclusive {
+		i.ReducedSafety = fmt.Sprintf("the store replaces objects although it is told not to, so only one program may write at a time; "+
+			"one that died on another machine keeps others out for %d minutes", int(object.Grace.Minutes()))
+	}
+	return i
 }

@@ -152,7 +152,7 @@ func (p *Project) journal(ctx context.Context, o RestoreOptions, safety *Snapsho
 
 // apply plans and, unless it is a dry run, performs.
 func (p *Project) apply(ctx context.Context, o RestoreOptions, r restore.Options) (*RestoreResult, error) {
-	r.DB, r.Root, r.Owner, r.Workers, r.Rand, r.NoProbe = p.v.db, o.Snapshot.Root, o.Owner, p.v.opt.Workers, p.v.opt.Rand, o.DryRun
+	r.DB, r.Root, r.Owner, r.Workers, r.Rand, r.NoProbe = p.v.db, o.Snapshot.Root, o.Owner, p.v.readers, p.v.opt.Rand, o.DryRun
 	for _, at := range o.Paths {
 		r.Paths = append(r.Paths, cleanPath(at))
 	}

@@ -11,6 +11,7 @@ import (
 	"varve/internal/object"
 	"varve/internal/scan"
 	"varve/internal/seal"
+	"varve/store"
 )
 
 // SnapOptions say how a snapshot is taken.
@@ -50,11 +51,8 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 	began := p.v.opt.Now()
 	var snap *Snapshot
 	err := p.v.db.Write(ctx, p.v.who(), func(ctx context.Context, s *object.Session) error {
-		// The last snapshot is looked up after the session is registered: what it refers to cannot be
-		// collected from here on.
-		if err := p.v.history.Refresh(ctx); err != nil {
-			return err
-		}
+		// The last snapshot was looked up after the session was registered: what it refers to cannot be
+		// collected from there on.
 		latest := p.v.history.Latest(p.ID())
 		stat, whole, release := p.openCache(ctx, latest)
 		defer release()
@@ -77,7 +75,9 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 			snap = latest
 			return nil
 		}
-		if err := s.Flush(); err != nil {
+		// Another machine may have taken a snapshot meanwhile, and its number.
+		err = store.Together(p.v.store(), s.Flush, func() error { return p.v.history.Refresh(ctx) })
+		if err != nil {
 			return err
 		}
 		if err := p.adopt(latest == nil); err != nil && !readOnly(err) {
@@ -87,9 +87,7 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 		snap.ID = s.ID
 		snap.Stored = s.Stored()
 		snap.Seconds = p.v.opt.Now().Sub(began).Seconds()
-		if err := p.number(ctx, snap); err != nil {
-			return err
-		}
+		p.number(snap)
 		manifest, err := snap.Encode()
 		if err != nil {
 			return err
@@ -97,32 +95,28 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 		if err := s.Commit(ctx, manifest); err != nil {
 			return err
 		}
-		p.v.list(ctx, s, snap.ID)
-		if res.Cache != nil {
+		return store.Together(p.v.store(), func() error {
 			// That the packs cannot be listed again costs the cache, not the snapshot.
-			if err := p.v.db.Refresh(ctx); err == nil {
+			if res.Cache != nil && p.v.db.Refresh(ctx) == nil {
 				p.saveCache(res.Cache(p.cacheKey(), p.v.db.Packs()))
 			}
-		}
-		return nil
-	})
+			return nil
+		}, func() error {
+			p.v.list(ctx, s, snap.ID)
+			s.Leave()
+			return p.v.history.Add(s.ID, manifest)
+		})
+	}, func() error { return p.v.history.Refresh(ctx) })
 	if err != nil {
 		return nil, err
-	}
-	if err := p.v.history.Refresh(ctx); err != nil {
-		return snap, err
 	}
 	p.v.lookBack()
 	return snap, nil
 }
 
-// number gives the snapshot the next free number: another machine may have taken one meanwhile.
-func (p *Project) number(ctx context.Context, s *Snapshot) error {
-	if err := p.v.history.Refresh(ctx); err != nil {
-		return err
-	}
+// number gives the snapshot the next free number.
+func (p *Project) number(s *Snapshot) {
 	s.Version = p.v.history.LastVersion(p.ID()) + 1
-	return nil
 }
 
 func (p *Project) captureOptions(latest *Snapshot, stat *scan.Cache, whole bool, ig IgnoreSettings, stored func() int64, beat func(context.Context) error) (capture.Options, error) {
@@ -132,6 +126,9 @@ func (p *Project) captureOptions(latest *Snapshot, stat *scan.Cache, whole bool,
 	}
 	opt := capture.Options{Root: p.dir, Beat: beat, Parent: latest, Cache: stat, Whole: whole, Rules: rules, Files: files, Skip: p.skip,
 		SHA256: p.v.db.Config().SHA256, Workers: p.v.opt.Workers, Level: seal.Fast, Now: p.v.opt.Now, Sleep: p.v.opt.Sleep, Granularity: granularity(p.dir)}
+	if latest != nil {
+		opt.Workers = p.v.readers // of the last version of what changed
+	}
 	if formats := p.v.opt.Formats; len(formats) > 0 {
 		opt.Regions = func(name string, r io.ReaderAt, size int64) []capture.Region {
 			var out []capture.Region

@@ -31,6 +31,7 @@ var (
 	ErrDamaged  = object.ErrDamaged
 	ErrMissing  = object.ErrMissing
 	ErrFenced   = object.ErrFenced
+	ErrBusy     = object.ErrBusy
 	ErrWrongKey = errWrongKey
 	ErrNoSpace  = restore.ErrNoSpace  // the target of a restore has too little room; nothing was changed
 	ErrConflict = restore.ErrConflict // the target of a restore cannot take it as it is; nothing was changed
@@ -82,12 +83,13 @@ type Options struct {
 	State disk.Dir
 	// Place says where the vault is. A copy elsewhere may have seen less, so it is remembered apart.
 	Place string
-	// Workers is the number of goroutines that read and compress; 0 for one a core.
+	// Workers is the number of goroutines that read and compress; 0 for one a core, and for more where they
+	// wait for a network.
 	Workers int
 	// Host, User, PID and Boot say who writes, in sessions and snapshots.
 	Host, User, Boot string
 	PID              int
-	// Alive says whether a process of this machine runs. It spares collections waiting for the dead; nil: not known.
+	// Alive reports whether a process of this machine runs; nil: it may. It spares collections waiting for the dead.
 	Alive func(pid int) bool
 	// NoSHA256 makes new vaults that keep no whole-file SHA-256.
 	NoSHA256 bool
@@ -95,6 +97,10 @@ type Options struct {
 	// lets a pack lose as much.
 	Parity int
 }
+
+// distantReaders is how many goroutines read from a vault that is reached over a network: they wait more than they
+// work.
+const distantReaders = 8
 
 func (o Options) filled() Options {
 	if o.Now == nil {
@@ -105,9 +111,6 @@ func (o Options) filled() Options {
 	}
 	if o.Sleep == nil {
 		o.Sleep = sleep
-	}
-	if o.Workers < 1 {
-		o.Workers = max(2, runtime.GOMAXPROCS(0))
 	}
 	if o.KDF == (KDF{}) {
 		o.KDF = seal.DefaultParams()
@@ -146,6 +149,7 @@ type Vault struct {
 	db      *object.DB
 	history *history.History
 	opt     Options
+	readers int        // goroutines of work that reads from the vault
 	root    *disk.Info // the vault's folder, if it is one
 
 	catalogLock sync.Mutex
@@ -198,7 +202,7 @@ func (o *Options) object() object.Options {
 	if o.Recall != nil {
 		recall = func(vault [16]byte) []byte { return o.Recall(hex.EncodeToString(vault[:])) }
 	}
-	return object.Options{Rand: o.Rand, Now: o.Now, KDF: o.KDF, Recall: recall, Warn: func(w object.Warning) {
+	return object.Options{Rand: o.Rand, Now: o.Now, KDF: o.KDF, Recall: recall, Alive: o.Alive, Warn: func(w object.Warning) {
 		if o.Warn != nil {
 			o.Warn(w.Name, w.Err)
 		}
@@ -210,7 +214,14 @@ func newVault(ctx context.Context, db *object.DB, opt Options) (*Vault, error) {
 	if _, err := io.ReadFull(opt.Rand, writer[:]); err != nil {
 		return nil, err
 	}
-	v := &Vault{db: db, opt: opt, catalog: catalog.New(db), history: history.New(db, ledger.New(db, hex.EncodeToString(writer[:])))}
+	asked := opt.Workers
+	if asked < 1 {
+		opt.Workers = max(2, runtime.GOMAXPROCS(0))
+	}
+	v := &Vault{db: db, opt: opt, readers: opt.Workers, catalog: catalog.New(db), history: history.New(db, ledger.New(db, hex.EncodeToString(writer[:])))}
+	if asked < 1 && store.Distant(db.Store()) {
+		v.readers = max(opt.Workers, distantReaders)
+	}
 	if err := v.history.Refresh(ctx); err != nil {
 		return nil, err
 	}
@@ -253,7 +264,16 @@ func OpenDir(ctx context.Context, d disk.Dir, create bool, opt Options) (v *Vaul
 	if err != nil {
 		return nil, false, err
 	}
-	s := store.NewFolder(d)
+	v, made, err = OpenStore(ctx, store.NewFolder(d), create, opt)
+	if err != nil {
+		return nil, false, err
+	}
+	v.root = &info
+	return v, made, nil
+}
+
+// OpenStore opens the vault in a store, or makes it if create allows and there is none.
+func OpenStore(ctx context.Context, s store.Store, create bool, opt Options) (v *Vault, made bool, err error) {
 	v, err = Open(ctx, s, opt)
 	if errors.Is(err, ErrNoVault) && create {
 		if err = empty(ctx, s); err == nil {
@@ -270,7 +290,6 @@ func OpenDir(ctx context.Context, d disk.Dir, create bool, opt Options) (v *Vaul
 	if err != nil {
 		return nil, false, err
 	}
-	v.root = &info
 	return v, made, nil
 }
 

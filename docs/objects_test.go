@@ -98,7 +98,7 @@ func objects() []object {
 		{name: "verdict", by: "ignore --explain", fields: []field{path, raw, req("ignored", "bool", ""), req("at", "string", "the file, or the folder above it, that the rule matches"), req("rule", "rule?", "the one that decides")}},
 		{name: "vault", by: "init", fields: []field{
 			req("id", "string", ""), req("path", "string", ""), req("created", "string", ""), req("key_stored", "bool", "the key lies with the data"), req("key", "string", "the kind of key that it was opened with, as in key"),
-			req("keys", "integer", "that open it"), req("recovery_kits", "integer", "of those"), req("exclusive", "bool", "one program at a time"), opt("made", "bool", "it is new")}},
+			req("keys", "integer", "that open it"), req("recovery_kits", "integer", "of those"), req("exclusive", "bool", "one program at a time"), req("reduced_safety", "string", "why the vault is less safe than others; empty if it is not"), opt("made", "bool", "it is new")}},
 		{name: "key", by: "key ls, key add, key rm, key protect", fields: []field{
 			req("id", "string", ""), req("kind", "string", "`stored`, `passphrase`, `recovery`; empty where it is damaged"), req("label", "string", ""), req("created", "string", ""),
 			req("used", "bool", "the vault was opened with it"), req("error", "string", "why it opens nothing, or empty"), req("change", "string", "`added`, `removed`, or empty"), dry}},

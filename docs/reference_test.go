@@ -223,6 +223,11 @@ const environment = `## Environment and files
 | ` + "`VARVE_PASSWORD_COMMAND`" + ` | a command that prints it, where the other two are not set. No shell runs it: it is split into words at blanks; ` + "`'…'`, `\"…\"` and `\\`" + ` keep blanks |
 | ` + "`VARVE_NEW_PASSWORD`, `VARVE_NEW_PASSWORD_FILE`, `VARVE_NEW_PASSWORD_COMMAND`" + ` | likewise a passphrase that is to be set |
 | ` + "`VARVE_KEYRING=off`" + ` | what ` + "`varve key remember`" + ` keeps is kept in a file, not in the keyring of the system |
+| ` + "`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`" + ` | the key of an S3 service |
+| ` + "`AWS_SHARED_CREDENTIALS_FILE`, `AWS_PROFILE`" + ` | a file that has it, where it is not ` + "`~/.aws/credentials`" + `, and the section of it |
+| ` + "`AWS_REGION`, `AWS_DEFAULT_REGION`, `AWS_CA_BUNDLE`" + ` | what an address of S3 may say as ` + "`region`" + ` and ` + "`ca`" + ` |
+| ` + "`SSH_AUTH_SOCK`" + ` | the agent with the keys for SFTP |
+| ` + "`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`" + ` | the way to an S3 service |
 | ` + "`XDG_DATA_HOME`, `XDG_CACHE_HOME`" + ` | on Linux: where the user's vault and the cache are |
 | ` + "`XDG_CONFIG_HOME`" + ` | on Linux: where what is remembered of vaults is |
 | ` + "`LOCALAPPDATA`, `APPDATA`" + ` | the same on Windows |

@@ -56,7 +56,7 @@ var errStop = errors.New("enough listed")
 
 // from lists what is below prefix, starting at the root.
 func (w *walk) from(root disk.Dir, prefix string) error {
-	if err := checkPrefix(prefix); err != nil {
+	if err := CheckPrefix(prefix); err != nil {
 		return err
 	}
 	d, closeDir := root, func() error { return nil }

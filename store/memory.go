@@ -101,7 +101,7 @@ func (m *Memory) content(ctx context.Context, name string) ([]byte, error) {
 // List implements Store. It holds no lock while the caller has an object.
 func (m *Memory) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
-		if err := checkPrefix(prefix); err != nil {
+		if err := CheckPrefix(prefix); err != nil {
 			yield(Object{}, fmt.Errorf("list: %w", err))
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"sync"
 )
 
@@ -17,8 +18,9 @@ const (
 )
 
 // Probe finds out what s does rather than what it says: it creates objects twice under "probe/", one
-// after the other and in races of 16, lists them, and removes them again. rand gives 16 bytes for each
-// of their names. A store that breaks a promise is no error but a trait that is false.
+// after the other and, where that is refused, in races of 16, lists them, and removes them again. rand
+// gives 16 bytes for each of their names. A store that breaks a promise is no error but a trait that is
+// false.
 func Probe(ctx context.Context, s Store, rand io.Reader) (Traits, error) {
 	var t Traits
 	if d, ok := s.(Described); ok {
@@ -53,12 +55,23 @@ func (p *probe) run(ctx context.Context, t *Traits) error {
 		return err
 	}
 	t.CreateIfAbsent = sequential
-	for range probeRounds {
-		one, err := p.race(ctx)
-		if err != nil {
+	if sequential {
+		one := make([]bool, probeRounds)
+		var rounds []func() error
+		for i := range one {
+			name, err := p.name()
+			if err != nil {
+				return err
+			}
+			rounds = append(rounds, func() (err error) {
+				one[i], err = p.race(ctx, name)
+				return err
+			})
+		}
+		if err := Together(p.store, rounds...); err != nil {
 			return err
 		}
-		t.CreateIfAbsent = t.CreateIfAbsent && one
+		t.CreateIfAbsent = !slices.Contains(one, false)
 	}
 	return p.store.Barrier(ctx)
 }
@@ -105,11 +118,7 @@ func (p *probe) twice(ctx context.Context, t *Traits) (bool, error) {
 
 // race creates one name from many goroutines at once: one must win and its content stand, and the others
 // must be told that the name is taken.
-func (p *probe) race(ctx context.Context) (bool, error) {
-	name, err := p.name()
-	if err != nil {
-		return false, err
-	}
+func (p *probe) race(ctx context.Context, name string) (bool, error) {
 	var results [probeRacers]error
 	var racers sync.WaitGroup
 	start := make(chan struct{})
@@ -149,15 +158,19 @@ func (p *probe) race(ctx context.Context) (bool, error) {
 
 // remove deletes every object of the probe and makes sure that they are gone.
 func (p *probe) remove(ctx context.Context) error {
-	var failed error
-	for _, name := range p.names {
-		if err := p.store.Delete(ctx, name); err != nil {
-			failed = errors.Join(failed, err)
-			continue
-		}
-		if _, err := p.store.Get(ctx, name, 0, -1, nil); !errors.Is(err, fs.ErrNotExist) {
-			failed = errors.Join(failed, fmt.Errorf("%s is still there after its deletion", name))
-		}
+	failed := make([]error, len(p.names))
+	var all []func() error
+	for i, name := range p.names {
+		all = append(all, func() error {
+			if failed[i] = p.store.Delete(ctx, name); failed[i] != nil {
+				return nil
+			}
+			if _, err := p.store.Get(ctx, name, 0, -1, nil); !errors.Is(err, fs.ErrNotExist) {
+				failed[i] = fmt.Errorf("%s is still there after its deletion", name)
+			}
+			return nil
+		})
 	}
-	return failed
+	_ = Together(p.store, all...) // they never fail: each is to be tried
+	return errors.Join(failed...)
 }

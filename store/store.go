@@ -113,8 +113,8 @@ func CheckName(name string) error {
 	return nil
 }
 
-// checkPrefix refuses what cannot start a listing.
-func checkPrefix(prefix string) error {
+// CheckPrefix refuses, with an error that is ErrName, what cannot start a listing.
+func CheckPrefix(prefix string) error {
 	if prefix == "" {
 		return nil
 	}

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// alive reports whether a process of this machine runs, as far as this one may know.
+// alive reports whether a process of this machine runs.
 func alive(pid int) bool {
 	err := syscall.Kill(pid, 0)
-	return err == nil || errors.Is(err, syscall.EPERM)
+	return err == nil || !errors.Is(err, syscall.ESRCH)
 }

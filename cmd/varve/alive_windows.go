@@ -1,14 +1,19 @@
 package main
 
-import "golang.org/x/sys/windows"
+import (
+	"errors"
 
-// alive reports whether a process of this machine runs, as far as this one may know.
+	"golang.org/x/sys/windows"
+)
+
+// alive reports whether a process of this machine runs.
 func alive(pid int) bool {
 	h, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))
 	if err != nil {
-		return err == windows.ERROR_ACCESS_DENIED
+		return !errors.Is(err, windows.ERROR_INVALID_PARAMETER)
 	}
 	defer windows.CloseHandle(h)
+	const running = 259 // STILL_ACTIVE
 	var code uint32
-	return windows.GetExitCodeProcess(h, &code) != nil || code == 259 // STILL_ACTIVE
+	return windows.GetExitCodeProcess(h, &code) != nil || code == running
 }

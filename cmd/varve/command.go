@@ -45,6 +45,7 @@ type env struct {
 	root     bool // may set owners
 
 	dir, vault, project            string
+	s3File, s3Profile              string
 	json, quiet, verbose, yes, dry bool
 	parity                         int // of a vault that is made
 
@@ -72,6 +73,10 @@ func system() *env {
 	}
 	if b, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
 		e.boot = strings.TrimSpace(string(b))
+		// Process numbers mean something only in one container.
+		if ns, err := os.Readlink("/proc/self/ns/pid"); err == nil {
+			e.boot += " " + ns
+		}
 	}
 	return e
 }
@@ -154,7 +159,7 @@ func classify(err error) int {
 		return exitInterrupted
 	case errors.Is(err, varve.ErrNoVault):
 		return exitNoVault
-	case errors.Is(err, varve.ErrFenced):
+	case errors.Is(err, varve.ErrFenced), errors.Is(err, varve.ErrBusy):
 		return exitBusy
 	case errors.Is(err, varve.ErrWrongKey):
 		return exitWrongKey
@@ -196,6 +201,8 @@ func advice(err error) string {
 		return "varve verify --data says what is hit"
 	case errors.Is(err, varve.ErrFenced):
 		return "run it again"
+	case errors.Is(err, varve.ErrBusy):
+		return "wait until it has ended, and run it again"
 	case errors.Is(err, varve.ErrNoSpace):
 		return "free some space where the files are to go, or restore them elsewhere with --to DIR"
 	case noSpace(err):
@@ -340,6 +347,8 @@ func newRoot(e *env) *cobra.Command {
 	f := root.PersistentFlags()
 	f.StringVarP(&e.dir, "dir", "C", "", "run as if started in `DIR`")
 	f.StringVar(&e.vault, "vault", "", "the vault: a `PATH|URL` (or VARVE_VAULT)")
+	f.StringVar(&e.s3File, "s3-credentials", "", "a `FILE` with the key of an S3 service (or the variables of Amazon's tools)")
+	f.StringVar(&e.s3Profile, "s3-profile", "", "the section `NAME` of that file")
 	f.StringVar(&e.project, "project", "", "a project by `NAME|ID`, without its folder")
 	f.BoolVar(&e.json, "json", false, "print JSON lines")
 	f.BoolVarP(&e.quiet, "quiet", "q", false, "only results and errors")

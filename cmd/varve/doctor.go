@@ -59,6 +59,9 @@ func (e *env) doctor(ctx context.Context) error {
 		add(examineKey(ctx, v))
 		add(examineHistory(ctx, v))
 		add(examineSpace(path))
+		if why := v.Info().ReducedSafety; why != "" {
+			add(complaint{"safety", "advice", why, "keep the vault at a service that honours conditional requests (If-None-Match)"})
+		}
 		add(e.examineClock(v))
 		add(e.examineVerify(v))
 	}
@@ -117,6 +120,9 @@ func examineHistory(ctx context.Context, v *varve.Vault) complaint {
 }
 
 func examineSpace(path string) complaint {
+	if remote(path) {
+		return complaint{"space", "ok", "not known", ""}
+	}
 	d, err := disk.Open(path)
 	if err != nil {
 		return complaint{"space", "wrong", cause(err).Error(), "look at who may read the vault's folder"}

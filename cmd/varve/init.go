@@ -68,8 +68,8 @@ func (e *env) init(ctx context.Context, here bool) error {
 	} else {
 		e.printf("the vault is there: %s\n", name(path))
 	}
-	if p.vault.Info().Exclusive {
-		e.say("the store does not refuse to replace objects: only one program may write at a time")
+	if why := p.vault.Info().ReducedSafety; why != "" {
+		e.say("reduced safety: %s", why)
 	}
 	return nil
 }

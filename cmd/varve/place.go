@@ -66,7 +66,7 @@ func (e *env) projectRoot() (root string, ok bool) {
 	}
 }
 
-// vaultPath says where the vault is, and whether somebody named the place.
+// vaultPath says where the vault is, a path or an address, and whether somebody named the place.
 func (e *env) vaultPath() (path string, named bool, err error) {
 	place := e.vault
 	if place == "" {
@@ -88,7 +88,7 @@ func (e *env) vaultPath() (path string, named bool, err error) {
 	return filepath.Join(e.dataDir(), "varve", "vault"), false, nil
 }
 
-// vaultURL turns the name of a vault into a path. Other kinds of stores join here.
+// vaultURL turns the name of a vault into a path, or leaves it the address that it is.
 func (e *env) vaultURL(place string) (string, error) {
 	scheme, rest, ok := strings.Cut(place, "://")
 	if !ok {
@@ -97,10 +97,11 @@ func (e *env) vaultURL(place string) (string, error) {
 	switch scheme {
 	case "file":
 		return e.abs(filepath.FromSlash(rest)), nil
-	case "s3", "sftp":
-		return "", hinted(fmt.Errorf("open vault %s: %s is not in this build", name(place), scheme), "name a folder with --vault")
 	}
-	return "", usage("a vault is a folder: --vault PATH", "vault %q: unknown kind %q", place, scheme)
+	if remote(place) {
+		return place, nil
+	}
+	return "", usage("a vault is a PATH, s3://HOST/BUCKET/PREFIX or sftp://USER@HOST/PATH", "vault %q: unknown kind %q", place, scheme)
 }
 
 // openVault opens the vault. It makes one where create allows and says whether it did.
@@ -109,15 +110,21 @@ func (e *env) openVault(ctx context.Context, create bool) (v *varve.Vault, made 
 	if err != nil {
 		return nil, false, err
 	}
-	opt := e.options()
 	if !create {
-		v, err = varve.OpenPath(ctx, path, opt)
+		if remote(path) {
+			v, _, err = e.openRemote(ctx, path, false)
+		} else {
+			v, err = varve.OpenPath(ctx, path, e.options())
+		}
 		if errors.Is(err, varve.ErrNoVault) {
 			return nil, false, &failure{code: exitNoVault, err: fmt.Errorf("open vault: %w", err), hint: e.noVaultHint(path)}
 		}
 		return v, false, err
 	}
-	return varve.OpenOrCreate(ctx, path, opt)
+	if remote(path) {
+		return e.openRemote(ctx, path, true)
+	}
+	return varve.OpenOrCreate(ctx, path, e.options())
 }
 
 func (e *env) noVaultHint(path string) string {

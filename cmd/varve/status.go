@@ -61,6 +61,7 @@ type vaultJSON struct {
 	Keys      int    `json:"keys"`
 	Kits      int    `json:"recovery_kits"`
 	Exclusive bool   `json:"exclusive"`
+	Reduced   string `json:"reduced_safety"`
 	Made      bool   `json:"made,omitempty"`
 }
 
@@ -68,7 +69,7 @@ func (p *place) vaultJSON(ctx context.Context) (vaultJSON, error) {
 	i := p.vault.Info()
 	path, _ := text(p.path)
 	w, err := waysIn(ctx, p.vault)
-	return vaultJSON{ID: p.vault.ID(), Path: path, Created: rfc(i.Created), KeyStored: i.KeyStored, Key: w.used, Keys: w.keys, Kits: w.kits, Exclusive: i.Exclusive, Made: p.made}, err
+	return vaultJSON{ID: p.vault.ID(), Path: path, Created: rfc(i.Created), KeyStored: i.KeyStored, Key: w.used, Keys: w.keys, Kits: w.kits, Exclusive: i.Exclusive, Reduced: i.ReducedSafety, Made: p.made}, err
 }
 
 // ways are the keys of a vault, counted.
@@ -223,6 +224,9 @@ func (e *env) tellStatus(ctx context.Context, p *place, st *varve.Status) error 
 		return nil
 	}
 	e.printf("vault %s\n", name(p.path))
+	if why := p.vault.Info().ReducedSafety; why != "" {
+		e.printf("  reduced safety: %s\n", why)
+	}
 	if err := e.tellKeys(ctx, p.vault); err != nil {
 		return err
 	}

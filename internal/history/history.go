@@ -22,6 +22,7 @@ import (
 	"varve/internal/ledger"
 	"varve/internal/object"
 	"varve/internal/tree"
+	"varve/store"
 )
 
 // Failure is a source that could not be kept.
@@ -145,9 +146,10 @@ func New(db *object.DB, l *ledger.Ledger) *History {
 
 // Refresh reads the commits and records that are new.
 func (h *History) Refresh(ctx context.Context) error {
-	if err := h.Ledger.Refresh(ctx); err != nil {
-		return err
-	}
+	return store.Together(h.db.Store(), func() error { return h.Ledger.Refresh(ctx) }, func() error { return h.refresh(ctx) })
+}
+
+func (h *History) refresh(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	listed := map[object.SID]bool{}
@@ -168,6 +170,18 @@ func (h *History) Refresh(ctx context.Context) error {
 		return err
 	}
 	return h.refreshForgotten(ctx, listed)
+}
+
+// Add takes over a commit that was just made, so that it need not be read back.
+func (h *History) Add(id object.SID, manifest []byte) error {
+	s, err := Decode(id, manifest)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.by[id] = s
+	return nil
 }
 
 // Damaged returns the commit slots that could not be read, and why.

@@ -72,9 +72,7 @@ const strays = 48 * time.Hour
 // what a verb took for safety as long as the snapshot before it is.
 func (h *History) Thin(project string, p Policy, zone *time.Location) []Verdict {
 	all := h.Snapshots(project)
-	slices.SortStableFunc(all, func(a, b *Snapshot) int {
-		return cmp.Or(a.Arrived.Compare(b.Arrived), cmp.Compare(a.Version, b.Version))
-	})
+	slices.SortStableFunc(all, arrival)
 	out := make([]Verdict, len(all))
 	for i, s := range all {
 		out[i].Snapshot = s
@@ -111,6 +109,18 @@ func (h *History) Thin(project string, p Policy, zone *time.Location) []Verdict 
 		}
 	}
 	return out
+}
+
+// arrival orders snapshots as they came to the store. One of which the store has not said when it came has just come
+// from this process, or the store says so of none.
+func arrival(a, b *Snapshot) int {
+	switch x, y := a.Arrived.IsZero(), b.Arrived.IsZero(); {
+	case x && !y:
+		return 1
+	case y && !x:
+		return -1
+	}
+	return cmp.Or(a.Arrived.Compare(b.Arrived), cmp.Compare(a.Version, b.Version))
 }
 
 func (v *Verdict) keep(why string) {

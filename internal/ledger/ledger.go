@@ -32,6 +32,7 @@ import (
 
 	"varve/internal/object"
 	"varve/internal/seal"
+	"varve/store"
 )
 
 // A Stamp is a hybrid logical clock: milliseconds since 1970, never behind any stamp seen before, and a
@@ -178,22 +179,19 @@ func (l *Ledger) Refresh(ctx context.Context) error {
 }
 
 func (l *Ledger) refresh(ctx context.Context) error {
-	for o, err := range l.db.Store().List(ctx, "ledger/") {
+	unknown := func(o store.Object) bool { return !l.known[o.Name] }
+	for o, err := range store.Fetch(ctx, l.db.Store(), "ledger/", unknown) {
 		if err != nil {
 			return fmt.Errorf("list ledger: %w", err)
 		}
-		if l.known[o.Name] {
+		if errors.Is(o.Err, fs.ErrNotExist) {
 			continue
 		}
-		sealed, err := l.db.Store().Get(ctx, o.Name, 0, -1, nil)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("read %s: %w", o.Name, err)
+		if o.Err != nil {
+			return fmt.Errorf("read %s: %w", o.Name, o.Err)
 		}
 		l.known[o.Name] = true
-		records, err := l.open(strings.TrimPrefix(o.Name, "ledger/"), sealed)
+		records, err := l.open(strings.TrimPrefix(o.Name, "ledger/"), o.Content)
 		if err != nil {
 			l.damaged[o.Name] = err
 			continue

@@ -16,10 +16,10 @@ import (
 func (db *DB) Crowded() bool {
 	db.load.Lock()
 	defer db.load.Unlock()
-	return len(index.Plan(db.sizes())) > 0
+	return len(index.Plan(db.segmentSizes())) > 0
 }
 
-func (db *DB) sizes() []int {
+func (db *DB) segmentSizes() []int {
 	sizes := make([]int, len(db.read))
 	for i, s := range db.read {
 		sizes[i] = s.Len()
@@ -66,7 +66,7 @@ const mergeRows = 1 << 25
 func (db *DB) mergeGroups(gone map[pack.ID]bool) [][]int {
 	var groups [][]int
 	taken := map[int]bool{}
-	for _, g := range index.Plan(db.sizes()) {
+	for _, g := range index.Plan(db.segmentSizes()) {
 		groups = append(groups, g)
 		for _, i := range g {
 			taken[i] = true

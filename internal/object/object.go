@@ -87,6 +87,8 @@ type Options struct {
 	Parity int
 	Now    func() time.Time // for heartbeats and display, never for safety
 	Warn   func(Warning)    // may be nil
+	// Alive reports whether a process of this machine runs; nil: it may.
+	Alive func(pid int) bool
 
 	// Passphrase wraps the key of a vault that Create makes; nil: the key lies beside the data. KDF is what
 	// that costs.
@@ -116,10 +118,13 @@ type DB struct {
 	barred  map[pack.ID]bool  // packs in quarantine
 	adopted map[pack.ID]int64 // packs that no segment in the store knows, and their sizes
 
-	packs  packCache
-	usable atomic.Pointer[map[pack.ID]bool]  // sound packs that are not condemned
-	sound  atomic.Pointer[map[pack.ID]int64] // packs listed with their right size and not in quarantine; that size
-	told   sync.Map                          // names that were warned of
+	packs   packCache
+	distant bool
+	ranges  ranges                            // where the store is distant
+	usable  atomic.Pointer[map[pack.ID]bool]  // sound packs that are not condemned
+	sound   atomic.Pointer[map[pack.ID]int64] // packs listed with their right size and not in quarantine; that size
+	sizes   atomic.Pointer[map[pack.ID]int64] // of the packs listed last
+	told    sync.Map                          // names that were warned of
 }
 
 func newDB(s store.Store, vault [16]byte, keys *seal.Keys, opt Options) *DB {
@@ -129,6 +134,8 @@ func newDB(s store.Store, vault [16]byte, keys *seal.Keys, opt Options) *DB {
 	db.sound.Store(&map[pack.ID]int64{})
 	db.opened.Store(&Key{})
 	db.packs.init(db)
+	db.distant = store.Distant(s)
+	db.ranges.init(s)
 	return db
 }
 
@@ -174,35 +181,19 @@ func (db *DB) ensure(ctx context.Context) error {
 }
 
 // refresh brings the set of segments up to date and indexes packs that no segment knows.
-func (db *DB) refresh(ctx context.Context) (err error) {
-	for o, err := range db.store.List(ctx, "index/") {
-		if err != nil {
-			return fmt.Errorf("list index: %w", err)
-		}
-		if db.known[o.Name] {
-			continue
-		}
-		s, err := db.segment(ctx, o.Name)
-		if err != nil && !errors.Is(err, ErrDamaged) {
-			if errors.Is(err, fs.ErrNotExist) { // replaced meanwhile
-				continue
-			}
-			return fmt.Errorf("read %s: %w", o.Name, err)
-		}
-		db.known[o.Name] = true
-		if err != nil {
-			db.broken[o.Name] = err
-			continue
-		}
-		db.read = append(db.read, named{o.Name, s})
-	}
-	if db.barred, err = db.Quarantined(ctx); err != nil {
+func (db *DB) refresh(ctx context.Context) error {
+	var listed map[pack.ID]int64
+	err := store.Together(db.store, func() error { return db.readIndex(ctx) }, func() (err error) {
+		db.barred, err = db.Quarantined(ctx)
 		return err
-	}
-	listed, err := db.listPacks(ctx)
+	}, func() (err error) {
+		listed, err = db.listPacks(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
+	db.sizes.Store(&listed)
 	segs, sound := db.reconcile(ctx, db.standing(), listed)
 	usable := make(map[pack.ID]bool, len(sound))
 	for id := range sound {
@@ -244,13 +235,46 @@ func (db *DB) standing() []*index.Segment {
 	return out
 }
 
+// readIndex reads the segments that are new.
+func (db *DB) readIndex(ctx context.Context) error {
+	unknown := func(o store.Object) bool { return !db.known[o.Name] }
+	for f, err := range store.Fetch(ctx, db.store, "index/", unknown) {
+		if err != nil {
+			return fmt.Errorf("list index: %w", err)
+		}
+		if errors.Is(f.Err, fs.ErrNotExist) { // replaced meanwhile
+			continue
+		}
+		if f.Err != nil {
+			return fmt.Errorf("read %s: %w", f.Name, f.Err)
+		}
+		db.known[f.Name] = true
+		s, err := db.segment(f.Name, f.Content)
+		if err != nil {
+			db.broken[f.Name] = err
+			continue
+		}
+		db.read = append(db.read, named{f.Name, s})
+	}
+	return nil
+}
+
+// learn takes over a segment that was just put, so that it need not be read back.
+func (db *DB) learn(name string, plain []byte) error {
+	s, err := index.Open(plain)
+	if err != nil {
+		return err
+	}
+	db.load.Lock()
+	defer db.load.Unlock()
+	db.known[name] = true
+	db.read = append(db.read, named{name, s})
+	return nil
+}
+
 const maxSegment = 4 << 30
 
-func (db *DB) segment(ctx context.Context, name string) (*index.Segment, error) {
-	sealed, err := db.store.Get(ctx, name, 0, -1, nil)
-	if err != nil {
-		return nil, err
-	}
+func (db *DB) segment(name string, sealed []byte) (*index.Segment, error) {
 	id := []byte(strings.TrimPrefix(name, "index/"))
 	b, err := db.keys.Open(nil, seal.Index, id, sealed, maxSegment)
 	if err != nil {

@@ -55,7 +55,15 @@ func (c *packCache) get(ctx context.Context, id pack.ID, size int64) (*pack.Read
 	c.mu.Unlock()
 	name := packName(id)
 	read := func(ctx context.Context, off, n int64, dst []byte) ([]byte, error) {
+		if c.db.distant {
+			return c.db.ranges.get(ctx, rangeKey{name, off, n}, dst)
+		}
 		return c.db.store.Get(ctx, name, off, n, dst)
+	}
+	if sizes := c.db.sizes.Load(); size < 0 && sizes != nil {
+		if listed, ok := (*sizes)[id]; ok {
+			size = listed
+		}
 	}
 	if size < 0 {
 		o, err := store.Stat(ctx, c.db.store, name)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,10 +35,13 @@ type Session struct {
 	who Who
 
 	live    *index.Live
-	beating sync.Mutex // of the next two
+	beating sync.Mutex
 	beats   int
-	beat    time.Time
-	settle  bool // others may have left packs that have not survived power loss yet
+	beat    time.Time // of the last one
+	lapsed  bool      // there was a pause after which others may have taken the session for dead
+	left    sync.Once
+	leaving error // what became of taking back the registration
+	settle  bool  // others may have left packs that have not survived power loss yet
 	doomed  map[SID]bool
 
 	mu    sync.Mutex
@@ -54,7 +58,7 @@ type Session struct {
 	cancel  context.CancelCauseFunc
 	full    chan *pack.Builder
 	closing sync.Once
-	sealed  chan error // what became of the sealer, once
+	sealed  chan error // what became of each sealer, once
 	result  error
 }
 
@@ -71,53 +75,77 @@ const (
 	indexEvery  = 512 << 20 // sealed bytes after which a partial index is published
 	beatEvery   = 30 * time.Second
 	sealersIdle = 1 // packs that may wait for the sealer; bounds memory
+	// sealersDistant is the number of sealers where a put takes a round trip: one for each pack that is open at the
+	// end.
+	sealersDistant = 3
 )
 
 // Write runs fn with a new session and buries it: whatever fn did not commit is not visible to anyone, and
-// its packs are found again by the next session.
-func (db *DB) Write(ctx context.Context, who Who, fn func(context.Context, *Session) error) error {
-	s, err := db.begin(ctx, who)
+// its packs are found again by the next session. What runs beside the reading of the index, once the session is
+// registered, is done when fn begins.
+func (db *DB) Write(ctx context.Context, who Who, fn func(context.Context, *Session) error, beside ...func() error) error {
+	s, err := db.begin(ctx, who, beside)
 	if err != nil {
 		return err
 	}
 	defer s.cancel(nil)
-	go s.sealAll()
+	for range cap(s.sealed) {
+		go s.sealAll()
+	}
+	var alive sync.WaitGroup
+	if db.config.Exclusive {
+		alive.Go(s.stayAlive)
+	}
 	err = fn(s.ctx, s)
 	if serr := s.close(); serr != nil && (err == nil || errors.Is(err, context.Canceled)) {
 		err = serr
 	}
-	return errors.Join(err, s.leave())
+	s.cancel(nil)
+	alive.Wait()
+	s.left.Do(s.leave)
+	return errors.Join(err, s.leaving)
 }
 
 // begin registers a session and only then reads what collections are under way: in the other order a
 // collector could miss the session and the session the collector.
-func (db *DB) begin(ctx context.Context, who Who) (*Session, error) {
+func (db *DB) begin(ctx context.Context, who Who, beside []func() error) (*Session, error) {
 	id, err := db.NewID()
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{ID: id, db: db, who: who, live: index.NewLive(), rows: new(index.Writer), full: make(chan *pack.Builder, sealersIdle), sealed: make(chan error, 1)}
-	s.ctx, s.cancel = context.WithCancelCause(ctx)
-	others, err := db.others(ctx)
-	if err != nil {
-		return nil, err
+	s := &Session{ID: id, db: db, who: who, live: index.NewLive(), rows: new(index.Writer), full: make(chan *pack.Builder, sealersIdle)}
+	sealers := 1
+	if store.Distant(db.store) {
+		sealers = sealersDistant
 	}
-	s.settle = others
-	if err := s.heartbeat(ctx); err != nil {
-		return nil, err
+	s.sealed = make(chan error, sealers)
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	err = store.Together(db.store, func() (err error) {
+		s.settle, err = db.others(ctx, id)
+		return err
+	}, func() error { return s.heartbeat(ctx) })
+	if err == nil && db.config.Exclusive {
+		err = s.alone(ctx)
+	}
+	if err != nil {
+		s.leave()
+		return nil, errors.Join(err, s.leaving)
 	}
 	// What is condemned is read before the packs are listed: a collection that ends between the two has
 	// then removed its packs from the listing.
 	condemned, doomed, err := db.Condemned(ctx)
 	if err == nil {
 		s.doomed = doomed
-		db.load.Lock()
-		db.spare = condemned
-		err = db.refresh(ctx)
-		db.load.Unlock()
+		err = store.Together(db.store, append([]func() error{func() error {
+			db.load.Lock()
+			defer db.load.Unlock()
+			db.spare = condemned
+			return db.refresh(ctx)
+		}}, beside...)...)
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.leave())
+		s.leave()
+		return nil, errors.Join(err, s.leaving)
 	}
 	return s, nil
 }
@@ -126,12 +154,14 @@ func (db *DB) begin(ctx context.Context, who Who) (*Session, error) {
 func (s *Session) Doomed(id SID) bool { return s.doomed[id] }
 
 // others reports whether any other session is registered: running, or dead without having left.
-func (db *DB) others(ctx context.Context) (bool, error) {
-	for _, err := range db.store.List(ctx, "sess/") {
+func (db *DB) others(ctx context.Context, own SID) (bool, error) {
+	for o, err := range db.store.List(ctx, "sess/") {
 		if err != nil {
 			return false, fmt.Errorf("list sessions: %w", err)
 		}
-		return true, nil
+		if !strings.HasPrefix(o.Name, "sess/"+own.String()) {
+			return true, nil
+		}
 	}
 	return false, nil
 }
@@ -140,6 +170,12 @@ func (s *Session) beatName(k int) string { return fmt.Sprintf("sess/%s/%d", s.ID
 
 // heartbeat shows that the session goes on. It is a courtesy to collectors, not a safeguard.
 func (s *Session) heartbeat(ctx context.Context) error {
+	s.beating.Lock()
+	defer s.beating.Unlock()
+	return s.beatNow(ctx)
+}
+
+func (s *Session) beatNow(ctx context.Context) error {
 	b, err := json.Marshal(s.who)
 	if err != nil {
 		return err
@@ -149,21 +185,30 @@ func (s *Session) heartbeat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.beats++ // whatever becomes of it, for leave
+	now := s.db.opt.Now()
 	if err := s.db.store.Put(ctx, name, sealed); err != nil {
 		return fmt.Errorf("register session: %w", err)
 	}
-	s.beats++
-	s.beat = s.db.opt.Now()
+	s.lapsed = s.lapsed || s.beats > 1 && now.Sub(s.beat) > Grace/2
+	s.beat = now
 	return nil
 }
 
-// leave removes the session's registration. It comes after the commit slot is filled, never before.
-func (s *Session) leave() error {
-	var errs []error
-	for k := range s.beats {
-		errs = append(errs, s.db.store.Delete(context.WithoutCancel(s.ctx), s.beatName(k)))
+// Leave takes back the registration of a session that has filled its slot, which else Write does.
+func (s *Session) Leave() {
+	if !s.db.config.Exclusive { // there signs of life go on until the end
+		s.left.Do(s.leave)
 	}
-	return errors.Join(errs...)
+}
+
+// leave removes the session's registration. It comes after the commit slot is filled, never before.
+func (s *Session) leave() {
+	var beats []func() error
+	for k := range s.beats {
+		beats = append(beats, func() error { return s.db.store.Delete(context.WithoutCancel(s.ctx), s.beatName(k)) })
+	}
+	s.leaving = store.Together(s.db.store, beats...)
 }
 
 // add puts a finished block into an open pack.
@@ -230,6 +275,7 @@ func (s *Session) sealAll() {
 		}
 		if buf, failed = s.putPack(s.ctx, b, buf[:0]); failed != nil {
 			s.cancel(failed)
+			failed = context.Cause(s.ctx) // of several sealers the first that failed
 		}
 	}
 	s.sealed <- failed
@@ -278,7 +324,7 @@ func (s *Session) Beat(ctx context.Context) error {
 	if s.db.opt.Now().Sub(s.beat) < beatEvery {
 		return nil
 	}
-	return s.heartbeat(ctx)
+	return s.beatNow(ctx)
 }
 
 func (s *Session) putCopy(ctx context.Context, b *pack.Builder, id pack.ID, buf []byte) ([]byte, error) {
@@ -316,12 +362,16 @@ func (s *Session) putIndex(ctx context.Context) error {
 		return err
 	}
 	name := fmt.Sprintf("%x", id[:])
-	sealed, err := s.db.keys.Seal(nil, seal.Index, []byte(name), w.Encode(), s.db.opt.Rand)
+	plain := w.Encode()
+	sealed, err := s.db.keys.Seal(nil, seal.Index, []byte(name), plain, s.db.opt.Rand)
 	if err != nil {
 		return err
 	}
 	if err := s.db.store.Put(ctx, "index/"+name, sealed); err != nil {
 		return fmt.Errorf("write index: %w", err)
+	}
+	if err := s.db.learn("index/"+name, plain); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	s.stats.Sealed += int64(len(sealed))
@@ -333,7 +383,11 @@ func (s *Session) putIndex(ctx context.Context) error {
 func (s *Session) close() error {
 	s.closing.Do(func() {
 		close(s.full)
-		s.result = <-s.sealed
+		for range cap(s.sealed) {
+			if err := <-s.sealed; s.result == nil {
+				s.result = err
+			}
+		}
 	})
 	return s.result
 }
@@ -430,6 +484,9 @@ func (s *Session) Finish(ctx context.Context) error {
 // fill puts the session's slot and returns when it has survived power loss.
 func (s *Session) fill(ctx context.Context, sealed []byte) error {
 	name := "snap/" + s.ID.String()
+	if err := s.mayFill(ctx, name); err != nil {
+		return err
+	}
 	err := s.db.store.Put(ctx, name, sealed)
 	if errors.Is(err, fs.ErrExist) {
 		err = s.ours(ctx, name, sealed)

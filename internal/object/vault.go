@@ -193,16 +193,21 @@ const maxManifest = 64 << 20
 // Commits calls fn with every committed manifest. A slot that cannot be opened is reported with its error
 // and an empty manifest; an aborted one is left out. skip names the slots that the caller knows.
 func (db *DB) Commits(ctx context.Context, skip func(SID) bool, fn func(Commit, error) error) error {
-	for o, err := range db.store.List(ctx, "snap/") {
+	unknown := func(o store.Object) bool {
+		id, err := ParseSID(o.Name[len("snap/"):])
+		return err == nil && (skip == nil || !skip(id))
+	}
+	for f, err := range store.Fetch(ctx, db.store, "snap/", unknown) {
 		if err != nil {
 			return fmt.Errorf("list snapshots: %w", err)
 		}
-		id, err := ParseSID(o.Name[len("snap/"):])
-		if err != nil || skip != nil && skip(id) {
-			continue
+		c := Commit{Arrived: f.Modified}
+		if c.ID, err = ParseSID(f.Name[len("snap/"):]); err != nil {
+			return err
 		}
-		c := Commit{ID: id, Arrived: o.Modified}
-		c.Manifest, err = db.manifest(ctx, o.Name)
+		if err = f.Err; err == nil {
+			c.Manifest, err = db.manifest(f.Name, f.Content)
+		}
 		if errors.Is(err, ErrFenced) || errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -214,11 +219,7 @@ func (db *DB) Commits(ctx context.Context, skip func(SID) bool, fn func(Commit, 
 }
 
 // manifest reads a commit slot: the manifest, or ErrFenced if it says that the session was aborted.
-func (db *DB) manifest(ctx context.Context, name string) ([]byte, error) {
-	sealed, err := db.store.Get(ctx, name, 0, -1, nil)
-	if err != nil {
-		return nil, err
-	}
+func (db *DB) manifest(name string, sealed []byte) ([]byte, error) {
 	id := []byte(name[len("snap/"):])
 	b, err := db.keys.Open(nil, seal.Manifest, id, sealed, maxManifest)
 	if err == nil {

@@ -16,13 +16,10 @@ import (
 	"varve/internal/pack"
 )
 
-// ErrBusy says that a session is under way that the collection must wait for.
-var ErrBusy = errors.New("a snapshot is being taken")
-
 // CollectOptions say how to collect. Now and Sleep must be set.
 type CollectOptions struct {
 	DryRun bool
-	// Wait is how long to wait for sessions that are under way; then ErrBusy. What was begun, the next collection ends.
+	// Wait is how long to wait for sessions that are under way; then object.ErrBusy. What was begun, the next collection ends.
 	Wait time.Duration
 	// Silence is how long a session shows nothing before it is thought dead. It then has to begin again.
 	Silence time.Duration
@@ -357,7 +354,7 @@ func (c *collector) await(generation int) error {
 			return nil
 		}
 		if c.opt.Now().Sub(began) >= c.opt.Wait {
-			return fmt.Errorf("%w by process %d on %s", ErrBusy, left[0].Who.PID, cmp.Or(left[0].Who.Host, "an unknown machine"))
+			return fmt.Errorf("%w: process %d on %s", object.ErrBusy, left[0].Who.PID, cmp.Or(left[0].Who.Host, "an unknown machine"))
 		}
 		if err := c.opt.Sleep(c.ctx, attend); err != nil {
 			return err
