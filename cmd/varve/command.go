@@ -47,7 +47,8 @@ type env struct {
 	dir, vault, project            string
 	s3File, s3Profile              string
 	json, quiet, verbose, yes, dry bool
-	parity                         int // of a vault that is made
+	parity                         int       // of a vault that is made
+	kdf                            varve.KDF // what a new passphrase costs to try; zero: as much as is usual
 
 	meter    *meter
 	recalled bool // something was remembered of the vault, and tried

@@ -26,11 +26,11 @@ func main() {
 	if debug.SetMemoryLimit(-1) > 1<<50 { // GOMEMLIMIT is not set
 		debug.SetMemoryLimit(gentle)
 	}
-	os.Exit(run())
+	os.Exit(run(system()))
 }
 
 // run is main without the exit. The first signal lets the verb clean up, the second one kills.
-func run() int {
+func run(e *env) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals := make(chan os.Signal, 1)
@@ -40,5 +40,5 @@ func run() int {
 		signal.Stop(signals)
 		cancel(errInterrupted)
 	}()
-	return execute(ctx, system(), os.Args[1:])
+	return execute(ctx, e, os.Args[1:])
 }

@@ -16,10 +16,16 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"varve"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"varve": main})
+	testscript.Main(m, map[string]func(){"varve": func() {
+		e := system()
+		e.kdf = varve.KDF{Time: 1, Memory: 64, Threads: 1}
+		os.Exit(run(e))
+	}})
 }
 
 func TestScripts(t *testing.T) {

@@ -136,7 +136,7 @@ func (e *env) noVaultHint(path string) string {
 
 // options are what the library needs from outside.
 func (e *env) options() varve.Options {
-	opt := varve.Options{Now: e.now, Host: e.host, User: e.userName, Boot: e.boot, PID: e.pid, Alive: alive, Parity: e.parity, Passphrase: e.passphrase, Recall: e.recall, Formats: formats()}
+	opt := varve.Options{Now: e.now, Host: e.host, User: e.userName, Boot: e.boot, PID: e.pid, Alive: alive, Parity: e.parity, KDF: e.kdf, Passphrase: e.passphrase, Recall: e.recall, Formats: formats()}
 	var warning sync.Mutex
 	opt.Warn = func(what string, err error) {
 		if !e.quiet && !e.json {

@@ -284,24 +284,22 @@ func (s *Session) sealAll() {
 // putPack seals and puts a pack. There is no parity for metadata: it is small, and is put twice, in two directories,
 // by names and keys of their own.
 func (s *Session) putPack(ctx context.Context, b *pack.Builder, buf []byte) ([]byte, error) {
-	copies := 1
-	if b.Kind() == pack.Meta {
-		copies = 2
+	first, err := s.sealPack(b, pack.ID{}, buf)
+	if err != nil {
+		return nil, err
 	}
-	var last pack.ID
-	for range copies {
-		id, err := s.db.NewID()
+	puts := []func() error{func() error { return s.putSealed(ctx, b, first) }}
+	if b.Kind() == pack.Meta {
+		second, err := s.sealPack(b, first.id, nil)
 		if err != nil {
 			return nil, err
 		}
-		if id[0] == last[0] {
-			id[0] ^= 0x80
-		}
-		last = id
-		if buf, err = s.putCopy(ctx, b, id, buf[:0]); err != nil {
-			return nil, err
-		}
+		puts = append(puts, func() error { return s.putSealed(ctx, b, second) })
 	}
+	if err := store.Together(s.db.store, puts...); err != nil {
+		return nil, err
+	}
+	buf = first.bytes
 	s.mu.Lock()
 	b.Reset()
 	s.free = append(s.free, b)
@@ -327,21 +325,38 @@ func (s *Session) Beat(ctx context.Context) error {
 	return s.beatNow(ctx)
 }
 
-func (s *Session) putCopy(ctx context.Context, b *pack.Builder, id pack.ID, buf []byte) ([]byte, error) {
+// sealedPack is a pack ready to be put.
+type sealedPack struct {
+	id    pack.ID
+	bytes []byte
+}
+
+// sealPack seals a pack under a fresh name, whose directory is not that of other.
+func (s *Session) sealPack(b *pack.Builder, other pack.ID, buf []byte) (sealedPack, error) {
+	id, err := s.db.NewID()
+	if err != nil {
+		return sealedPack{}, err
+	}
+	if id[0] == other[0] {
+		id[0] ^= 0x80
+	}
 	var salt [32]byte
 	if _, err := io.ReadFull(s.db.opt.Rand, salt[:]); err != nil {
-		return nil, err
+		return sealedPack{}, err
 	}
-	buf = b.Seal(buf, s.db.keys, id, salt)
-	if err := s.db.store.Put(ctx, packName(id), buf); err != nil {
-		return nil, fmt.Errorf("write pack: %w", err)
+	return sealedPack{id, b.Seal(buf, s.db.keys, id, salt)}, nil
+}
+
+func (s *Session) putSealed(ctx context.Context, b *pack.Builder, p sealedPack) error {
+	if err := s.db.store.Put(ctx, packName(p.id), p.bytes); err != nil {
+		return fmt.Errorf("write pack: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	addRows(s.rows, id, int64(len(buf)), b.Kind(), b.Blocks())
-	s.bytes += int64(len(buf))
-	s.stats.Sealed += int64(len(buf))
-	return buf, nil
+	addRows(s.rows, p.id, int64(len(p.bytes)), b.Kind(), b.Blocks())
+	s.bytes += int64(len(p.bytes))
+	s.stats.Sealed += int64(len(p.bytes))
+	return nil
 }
 
 // putIndex publishes the rows collected so far.

@@ -313,7 +313,10 @@ func (h *healing) store(blame string, kind pack.Kind, d digest.Digest, plain []b
 // shared with, the object would not count as new.
 func (h *healing) spoilt() error {
 	more := map[pack.ID]bool{}
-	for d := range h.lost {
+	for d, blame := range h.lost {
+		if h.unjudged(blame) {
+			continue // it may be there after all
+		}
 		for _, p := range h.v.set.Lookup(d, nil) {
 			id := pack.ID(p.Pack)
 			if st := h.v.packs[id]; st != nil && !st.unjudged && !h.damaged[id] && !h.v.barred[packName(id)] {
@@ -330,6 +333,12 @@ func (h *healing) spoilt() error {
 		}
 	}
 	return nil
+}
+
+// unjudged reports whether the object of a name is a pack of which nothing is known.
+func (h *healing) unjudged(name string) bool {
+	id, ok := parsePackName(name)
+	return ok && h.v.packs[id] != nil && h.v.packs[id].unjudged
 }
 
 // bar puts the damaged packs into quarantine. What could be had of them is durable by now.
