@@ -3,6 +3,7 @@ package varve_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -325,10 +326,15 @@ func simulate(t *testing.T, seed uint64) {
 	synctest.Test(t, func(t *testing.T) { c.check(t) }) // the last collection may wait for the dead
 }
 
+var schedules = flag.Int("schedules", 0, "how many orders of events the simulation plays; 0: as many as suit the other flags")
+
 func TestCollectSimulated(t *testing.T) {
 	n := 60
-	if *long {
-		n = 8000
+	switch {
+	case *schedules > 0:
+		n = *schedules
+	case *long:
+		n = 1200
 	}
 	eachSeed(t, n, simulate)
 }

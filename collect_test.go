@@ -145,9 +145,6 @@ func TestCrashCollect(t *testing.T) {
 	ctx := context.Background()
 	keeps := []disk.Keep{disk.KeepNone, disk.KeepAll, disk.KeepHalf(1), disk.KeepHalf(2), disk.KeepHalf(3)}
 	kinds := []fixture.Kind{fixture.Game}
-	if *long {
-		kinds = fixture.Kinds()
-	}
 	for _, k := range kinds {
 		g := newGarden(t, k)
 		calm := new(outage)
@@ -161,7 +158,11 @@ func TestCrashCollect(t *testing.T) {
 		n := int(calm.count.Load())
 		t.Logf("%s: %d crash points", k, n*len(keeps))
 		each(t, n, func(i int) error {
-			if !*long && i%24 != 0 && i < n-1 {
+			every := 24
+			if *long {
+				every = 3
+			}
+			if i%every != 0 && i < n-1 {
 				return nil
 			}
 			r := g.rig.fork(2)
@@ -201,7 +202,11 @@ func TestFaultsCollect(t *testing.T) {
 	all := faults()
 	each(t, int(calm.count.Load())*len(all), func(i int) error {
 		f := all[i%len(all)]
-		if !*long && (i%len(all) != (i/len(all)/16)%len(all) || i/len(all)%16 != 0) {
+		every := 16
+		if *long {
+			every = 1
+		}
+		if at := i / len(all); i%len(all) != at/every%len(all) || at%every != 0 {
 			return nil
 		}
 		in := &injector{at: int64(i/len(all)) + 1, fault: f}

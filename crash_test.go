@@ -138,7 +138,7 @@ func TestCrash(t *testing.T) {
 	keeps := []disk.Keep{disk.KeepNone, disk.KeepAll, disk.KeepHalf(1), disk.KeepHalf(2), disk.KeepHalf(3)}
 	kinds := []fixture.Kind{fixture.Game, fixture.ML}
 	if *long {
-		for seed := range uint64(7) {
+		for seed := range uint64(2) {
 			keeps = append(keeps, disk.KeepHalf(seed+4))
 		}
 		kinds = fixture.Kinds()
