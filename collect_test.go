@@ -204,7 +204,7 @@ func TestFaultsCollect(t *testing.T) {
 		f := all[i%len(all)]
 		every := 16
 		if *long {
-			every = 1
+			every = 3
 		}
 		if at := i / len(all); i%len(all) != at/every%len(all) || at%every != 0 {
 			return nil

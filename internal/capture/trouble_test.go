@@ -17,7 +17,6 @@ import (
 	"varve/internal/history"
 	"varve/internal/object"
 	"varve/internal/pack"
-	"varve/internal/seal"
 	"varve/internal/tree"
 	"varve/store"
 )
@@ -298,11 +297,10 @@ func TestCondemnedBase(t *testing.T) {
 		}
 		s.put("model", content)
 		if round == 1 {
-			name := "gc/0000000001/condemn"
 			id, err := object.ParseSID(first[0][len("packs/xx/"):])
 			s.do(err)
-			b, err := s.db.Keys().Seal(nil, seal.Condemn, []byte(name), id[:], s.db.Rand())
-			s.do(errors.Join(err, s.store.Put(t.Context(), name, b)))
+			_, err = s.db.Condemn(t.Context(), object.Doomed{Packs: []pack.ID{pack.ID(id)}})
+			s.do(err)
 		}
 		s.snap()
 		if deltas := s.stored.Deltas > 0; deltas != (round == 0) || len(first) != 1 {
