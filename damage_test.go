@@ -111,10 +111,10 @@ func TestDamage(t *testing.T) {
 	r, lists := smallVault(t)
 	var all []damage
 	for _, o := range objects(t, r.vault.Root(), "") {
+		if strings.HasPrefix(o.path, "reserve/") {
+			continue // nobody reads what is in it
+		}
 		for i := range o.size {
-			if strings.HasPrefix(o.path, "reserve/") && i%4096 != 0 { // nobody reads what is in it
-				continue
-			}
 			all = append(all, damage{o, i, false})
 			if i%cutEvery(o) == 0 {
 				all = append(all, damage{o, i, true})
