@@ -56,7 +56,7 @@ type walker struct {
 func TestModel(t *testing.T) {
 	runs, verbs := 8, 150
 	if *long {
-		runs, verbs = 200, 600
+		runs, verbs = 40, 400
 	}
 	each(t, runs, func(i int) error {
 		w := &walker{r: newRig(uint64(i)), rand: rand.New(rand.NewPCG(uint64(i), 3)), m: model{live: forest{}}}
