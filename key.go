@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,13 +53,22 @@ func publicKey(k object.Key) Key {
 	return out
 }
 
-// Keys returns the keys of the vault, oldest first.
+// Keys returns the keys of the vault: the one that it was opened with, and then the others, oldest first.
 func (v *Vault) Keys(ctx context.Context) ([]Key, error) {
 	keys, err := v.db.ListKeys(ctx)
 	out := make([]Key, len(keys))
 	for i, k := range keys {
 		out[i] = publicKey(k)
 	}
+	slices.SortStableFunc(out, func(a, b Key) int {
+		switch {
+		case a.Used != b.Used && a.Used:
+			return -1
+		case a.Used != b.Used:
+			return 1
+		}
+		return a.Created.Compare(b.Created)
+	})
 	return out, err
 }
 
