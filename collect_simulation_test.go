@@ -34,22 +34,6 @@ type promise struct {
 	forgotten bool // somebody has begun to forget it; whether that came to pass is not known
 }
 
-func (c *crowd) options(a *simulation.Actor) varve.Options {
-	return varve.Options{Rand: newLockedRand(c.seed ^ hashOf(fmt.Sprint(a.Context().Value(actorName{})))), Workers: 1, Host: "host", PID: 1,
-		Now: a.Clock(), Sleep: func(ctx context.Context, d time.Duration) error {
-			t := time.NewTimer(d)
-			defer t.Stop()
-			select {
-			case <-t.C:
-				return nil
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}}
-}
-
-type actorName struct{}
-
 func hashOf(s string) (h uint64) {
 	h = 14695981039346656037
 	for i := range len(s) {
@@ -62,9 +46,7 @@ func hashOf(s string) (h uint64) {
 func (c *crowd) actor(s *simulation.Scheduler, name string, skew time.Duration, run func(ctx context.Context, a *simulation.Actor, o varve.Options, r *rand.Rand) error) {
 	s.Go(name, skew, func(a *simulation.Actor) {
 		r := rand.New(rand.NewPCG(c.seed, hashOf(name)))
-		o := c.options(a)
-		o.Rand = newLockedRand(c.seed ^ hashOf(name))
-		o.Host = name
+		o := varve.Options{Rand: newLockedRand(c.seed ^ hashOf(name)), Workers: 1, Host: name, PID: 1, Now: a.Clock()}
 		for {
 			err := run(a.Context(), a, o, r)
 			if err == nil || a.Crashed() {
@@ -72,6 +54,16 @@ func (c *crowd) actor(s *simulation.Scheduler, name string, skew time.Duration, 
 			}
 		}
 	})
+}
+
+// pause is what a machine does between two steps.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // write changes a folder and keeps it, several times.
@@ -172,7 +164,7 @@ func (c *crowd) thin(s *simulation.Scheduler, rounds int) {
 	round := 0
 	c.actor(s, "forgetter", 0, func(ctx context.Context, a *simulation.Actor, o varve.Options, r *rand.Rand) error {
 		for ; round < rounds; round++ {
-			if err := o.Sleep(ctx, time.Duration(r.IntN(90))*time.Second); err != nil {
+			if err := pause(ctx, time.Duration(r.IntN(90))*time.Second); err != nil {
 				return err
 			}
 			id, promise, ok := c.pick(r, true)
@@ -212,7 +204,7 @@ func (c *crowd) collect(t *testing.T, s *simulation.Scheduler, name string, skew
 	round := 0
 	c.actor(s, name, skew, func(ctx context.Context, a *simulation.Actor, o varve.Options, r *rand.Rand) error {
 		for ; round < rounds; round++ {
-			if err := o.Sleep(ctx, time.Duration(r.IntN(60))*time.Second); err != nil {
+			if err := pause(ctx, time.Duration(r.IntN(60))*time.Second); err != nil {
 				return err
 			}
 			v, err := varve.Open(ctx, a.Store(c.truth), o)
@@ -234,7 +226,7 @@ func (c *crowd) read(t *testing.T, s *simulation.Scheduler, rounds int) {
 	round := 0
 	c.actor(s, "reader", 0, func(ctx context.Context, a *simulation.Actor, o varve.Options, r *rand.Rand) error {
 		for ; round < rounds; round++ {
-			if err := o.Sleep(ctx, time.Duration(r.IntN(90))*time.Second); err != nil {
+			if err := pause(ctx, time.Duration(r.IntN(90))*time.Second); err != nil {
 				return err
 			}
 			id, promise, ok := c.pick(r, false)

@@ -38,7 +38,10 @@ func Probe(ctx context.Context, s Store, rand io.Reader) (Traits, error) {
 		return Traits{}, fmt.Errorf("probe the store: %w", err)
 	}
 	if d, ok := s.(Described); ok {
-		t.Durable = d.Describe().Durable // only now has it synced anything
+		said := d.Describe()
+		t.Durable = said.Durable // only now has it synced anything
+		// A store that has found out that it cannot is believed: its races may have ended well by luck.
+		t.CreateIfAbsent = t.CreateIfAbsent && said.CreateIfAbsent
 	}
 	return t, nil
 }

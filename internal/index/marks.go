@@ -2,7 +2,6 @@ package index
 
 import (
 	"iter"
-	"math/bits"
 
 	"varve/internal/digest"
 )
@@ -54,16 +53,6 @@ func (m *Marks) Rows() iter.Seq[Marked] {
 			}
 		}
 	}
-}
-
-// Len is the number of rows that are marked.
-func (m *Marks) Len() (n int) {
-	for _, words := range m.rows {
-		for _, w := range words {
-			n += bits.OnesCount64(w)
-		}
-	}
-	return n
 }
 
 // Places appends to dst the places of all rows with prefix p, as Lookup does.

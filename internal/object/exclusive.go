@@ -20,7 +20,8 @@ import (
 // Grace is how long a session of an exclusive vault keeps others out after its last sign of life.
 const Grace = 15 * time.Minute
 
-// ErrBusy says that another session writes to an exclusive vault.
+// ErrBusy says that another session is at work and does not go away: in an exclusive vault, or in a step of
+// upkeep that has to wait for all.
 var ErrBusy = errors.New("another program writes to the vault")
 
 // alone returns ErrBusy if another session is at work. It comes after the registration, so that of two that start

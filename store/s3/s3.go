@@ -247,9 +247,10 @@ func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.RoundTripper.RoundTrip(r)
 }
 
-// Describe implements store.Described.
+// Describe implements store.Described. A service that has refused a conditional request does not create
+// only what is absent, however its races end.
 func (s *Store) Describe() store.Traits {
-	return store.Traits{CreateIfAbsent: true, ListsAtOnce: true, Deletes: true, Durable: true}
+	return store.Traits{CreateIfAbsent: !s.unconditional.Load(), ListsAtOnce: true, Deletes: true, Durable: true}
 }
 
 // Barrier implements store.Store: what the service has acknowledged is durable.
