@@ -23,7 +23,8 @@ import (
 // VerifyOptions say what to check.
 type VerifyOptions struct {
 	Snapshots []*Snapshot   // nil: all
-	Data      bool          // read every byte, not only the structure
+	Data      bool          // read every byte; else the head and the directory of every pack
+	Structure bool          // not even those, but the index and the trees
 	Budget    time.Duration // stop after so long; 0: go on to the end
 }
 
@@ -50,7 +51,7 @@ func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, err
 		snapshots = v.history.Snapshots("")
 	}
 	opt := v.checking("verify")
-	opt.Data, opt.Budget, opt.Last = o.Data, o.Budget, v.readings()
+	opt.Data, opt.Structure, opt.Budget, opt.Last = o.Data, o.Structure && !o.Data, o.Budget, v.readings()
 	r, err := upkeep.Verify(ctx, v.db, snapshots, opt)
 	if err != nil {
 		return nil, err
@@ -76,7 +77,7 @@ func (v *Vault) Verify(ctx context.Context, o VerifyOptions) (*VerifyReport, err
 
 // checking are the options of a check for a verb.
 func (v *Vault) checking(verb string) upkeep.Options {
-	opt := upkeep.Options{Workers: v.opt.Workers, Now: v.opt.Now}
+	opt := upkeep.Options{Workers: v.opt.Workers, Now: v.opt.Now, Forgotten: v.history.Forgotten()}
 	if v.opt.Progress != nil {
 		opt.Progress = func(c upkeep.Progress) {
 			v.opt.Progress(Event{Verb: verb, Files: int64(c.Packs), TotalFiles: int64(c.AllPacks), Bytes: c.Bytes, TotalBytes: c.AllBytes})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"varve/internal/disk"
 	"varve/internal/history"
@@ -13,14 +14,14 @@ import (
 	"varve/internal/upkeep"
 )
 
-// ErrOtherVault says that a vault is not a copy of the one that is repaired.
-var ErrOtherVault = errors.New("it is another vault, not a copy of this one")
+// ErrOtherVault says that a vault is no copy of the one that is repaired.
+var ErrOtherVault = errors.New("it is another vault and has no snapshot of this one")
 
 // RepairOptions say how to repair.
 type RepairOptions struct {
 	// Dry finds out what could be done and does nothing.
 	Dry bool
-	// From is another copy of the same vault.
+	// From is another copy of the same vault, or a vault that snapshots of it were copied to, or from.
 	From *Vault
 	// Folders are the folders of projects that have moved since their last snapshot, by the projects' ids. The others
 	// are looked for where they were.
@@ -38,11 +39,13 @@ type RepairReport struct {
 	Stored      int64 // objects stored again
 	Quarantined int   // packs
 	Outcomes    []Outcome
+	Brought     int // snapshots that were gone and are kept again, by other ids
 }
 
 // Repair reads every byte of the vault and stores again, in new packs, what is damaged and can be had: by parity, from
 // another pack, from another copy of the vault, from the folders of the projects. What cannot be had counts as new from
-// then on, so that the next snapshot of a folder which has it keeps it. Nothing is deleted.
+// then on, so that the next snapshot of a folder which has it keeps it. Nothing is deleted. From a second copy also
+// those snapshots are brought back that are gone.
 func (v *Vault) Repair(ctx context.Context, o RepairOptions) (*RepairReport, error) {
 	if err := v.history.Refresh(ctx); err != nil {
 		return nil, err
@@ -51,17 +54,31 @@ func (v *Vault) Repair(ctx context.Context, o RepairOptions) (*RepairReport, err
 	defer src.close()
 	opt := upkeep.RepairOptions{Options: v.checking("repair"), Dry: o.Dry, Source: src.read,
 		Who: object.Who{Host: v.opt.Host, Boot: v.opt.Boot, PID: v.opt.PID, Started: v.opt.Now()}}
-	if o.From != nil {
-		if o.From.db.Vault() != v.db.Vault() || o.From.db.Keys().ID != v.db.Keys().ID {
-			return nil, fmt.Errorf("vault %s: %w", o.From.ID(), ErrOtherVault)
+	var second *healing
+	switch {
+	case o.From == nil:
+	case o.From.db.Vault() != v.db.Vault():
+		var err error
+		if second, err = v.healing(ctx, o.From); err != nil {
+			return nil, err
 		}
+	case o.From.db.Keys().ID != v.db.Keys().ID:
+		return nil, fmt.Errorf("vault %s: %w", o.From.ID(), ErrOtherVault)
+	default:
 		opt.Copy = o.From.db
 	}
 	r, err := upkeep.Repair(ctx, v.db, v.history.Snapshots(""), opt)
 	if err != nil {
 		return nil, err
 	}
-	return &RepairReport{OK: r.Ok(), Objects: r.Objects, Bytes: r.Bytes, Stored: r.Stored, Quarantined: r.Quarantined, Outcomes: r.Outcomes}, nil
+	out := &RepairReport{Objects: r.Objects, Bytes: r.Bytes, Stored: r.Stored, Quarantined: r.Quarantined, Outcomes: r.Outcomes}
+	if second != nil {
+		if err := second.heal(ctx, out, o.Dry); err != nil {
+			return nil, fmt.Errorf("repair from vault %s: %w", o.From.ID(), err)
+		}
+	}
+	out.OK = !slices.ContainsFunc(out.Outcomes, func(o Outcome) bool { return !o.Healed })
+	return out, nil
 }
 
 // sources are the folders of projects, opened when they are needed.

@@ -13,7 +13,8 @@ import (
 )
 
 // A console block holds commands, each after "$ ", and what they print. In what they print "…" stands for
-// anything within a line, and a line of "…" for any lines. The blocks of one document run one after the
+// anything within a line, and a line of "…" for any lines. Two blanks and more stand for as many as there are: how wide
+// a column is depends on what stands in it. The blocks of one document run one after the
 // other in one shell session of an empty home; a command may fail only if the line before it in the block
 // is "# exits N".
 func TestConsoleBlocks(t *testing.T) {
@@ -118,6 +119,7 @@ func fits(want, got []string) bool {
 	if len(want) == 0 {
 		return true
 	}
+	wide := regexp.MustCompile("  +")
 	var b strings.Builder
 	b.WriteString("^")
 	for _, w := range want {
@@ -127,7 +129,7 @@ func fits(want, got []string) bool {
 		}
 		parts := strings.Split(strings.TrimRight(w, " "), "…")
 		for j := range parts {
-			parts[j] = regexp.QuoteMeta(parts[j])
+			parts[j] = wide.ReplaceAllString(regexp.QuoteMeta(parts[j]), " +")
 		}
 		b.WriteString(strings.Join(parts, `[^\n]*`))
 		b.WriteString(` *\n`)

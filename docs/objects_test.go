@@ -47,6 +47,7 @@ func objects() []object {
 			req("project", "string", "id"), req("path", "string", "the project's folder"), req("added", "strings", "paths, as the next four"), req("modified", "strings", ""), req("removed", "strings", ""),
 			req("renamed", "[]rename", ""), req("metadata", "strings", "of which only times, permissions and the like changed"), req("vault", "vault", ""),
 			req("last_snapshot", "snapshot?", ""), req("last_verified", "string?", "when `verify --data` ended well"), req("verified_since", "string?", "every byte was read and found right then or later, on this machine, but for the next"), req("unverified_bytes", "integer", "of packs not read yet"), req("same_device", "bool", "vault and project are on one disk"),
+			req("copies", "[]second", "other vaults that have snapshots of this one"), req("one_copy_only", "bool", "none of them has any"),
 			req("rolled_back", "bool", "the vault has lost snapshots that nobody forgot"), req("lost_snapshots", "strings", "their ids"),
 			req("skipped_files", "integer", "as in snapshot"), req("skipped_bytes", "integer", ""), req("errors", "[]failure", "")}},
 		{name: "version", by: "log PATH, find", fields: []field{
@@ -67,11 +68,16 @@ func objects() []object {
 			req("id", "string", ""), req("verb", "string", ""), req("time", "string", ""), req("summary", "string", "for people"), req("undone", "bool", ""), dry,
 			req("written", "integer", "by this undo or redo"), req("removed", "integer", ""), req("errors", "[]failure", "")}},
 		{name: "verify", by: "verify", fields: []field{
-			req("ok", "bool", "no finding"), req("complete", "bool", "the budget was enough for all"), req("data", "bool", "every byte was read"), req("checked_objects", "integer", ""), req("checked_bytes", "integer", ""),
+			req("ok", "bool", "no finding"), req("complete", "bool", "the budget was enough for all"), req("level", "string", "`structure`, `headers` or `data`"), req("data", "bool", "every byte was read"), req("checked_objects", "integer", ""), req("checked_bytes", "integer", ""),
 			req("findings", "[]finding", "any: exit code 20"), req("seconds", "number", "")}},
 		{name: "repair", by: "repair, after a finding a line", fields: []field{
 			req("ok", "bool", "nothing remains; else exit code 20"), req("checked_objects", "integer", ""), req("checked_bytes", "integer", ""), req("found", "integer", "findings"), req("healed", "integer", "of them"),
-			req("remaining", "integer", "of them"), req("stored_objects", "integer", "stored again"), req("quarantined", "integer", "packs set aside"), req("seconds", "number", ""), dry}},
+			req("remaining", "integer", "of them"), req("stored_objects", "integer", "stored again"), req("quarantined", "integer", "packs set aside"), req("seconds", "number", ""),
+			req("brought_back", "integer", "snapshots that were gone, from a second copy"), dry}},
+		{name: "copy", by: "copy", fields: []field{
+			req("to", "string", "the other vault"), req("vault", "string", "its id; empty in a dry run where it is not there"), req("made", "bool", "it is new"), req("copied", "[]copied", "snapshots; ids and numbers are those of this vault"),
+			req("present", "integer", "snapshots that were there"), req("chunks", "integer", "that were new there"), req("stored_bytes", "integer", "that they took"), req("records", "integer", "milestones, tags, holds, settings"),
+			req("failed", "[]uncopied", "any: exit code 20"), req("seconds", "number", ""), dry}},
 		{name: "finding", by: "repair, and within verify", fields: []field{
 			req("kind", "string", "`missing`, `damaged` …"), req("object", "string", "its name in the vault, or its digest"), req("path", "string", "a file that it hits"), raw, req("paths", "strings", "files that it hits"),
 			req("snapshots", "strings", "they are in, as `project@v1`"), req("detail", "string", "for people"), req("repair", "string", "what helps; of `repair`: what was done"), opt("healed", "bool", "of `repair`: nothing of it remains")}},
@@ -109,7 +115,7 @@ func objects() []object {
 		{name: "doctor", by: "doctor", fields: []field{req("ok", "bool", ""), req("checks", "[]complaint", "")}},
 		{name: "program", by: "version", fields: []field{req("version", "string", ""), req("go", "string", ""), req("system", "string", "")}},
 		{name: "error", by: "every verb that fails", fields: []field{req("code", "string", "the word of the [exit code](#exit-codes)"), req("message", "string", ""), req("hint", "string", "what to type next, or empty"), req("exit", "integer", "the exit code")}},
-		{name: "progress", by: "snap, restore, verify, repair with --verbose, at most one a second", rare: true, fields: []field{
+		{name: "progress", by: "snap, restore, verify, repair, copy with --verbose, at most one a second", rare: true, fields: []field{
 			req("verb", "string", ""), req("files", "integer", "looked at"), req("bytes", "integer", "looked at"), req("read_bytes", "integer", "read because they may be new"), req("total_files", "integer", "of the last snapshot"), req("total_bytes", "integer", ""),
 			req("stored_bytes", "integer", ""), req("errors", "integer", ""), req("seconds", "number", "")}},
 		{name: "failure", fields: []field{req("path", "string", ""), raw, req("error", "string", "")}},
@@ -117,6 +123,10 @@ func objects() []object {
 		{name: "digest", fields: []field{req("sha256", "string", ""), req("size", "integer", ""), req("modified", "string", ""), opt("path_bytes", "string", "")}},
 		{name: "forgotten", fields: []field{req("id", "string", ""), req("version", "integer", ""), req("time", "string", "")}},
 		{name: "kept", fields: []field{req("id", "string", ""), req("version", "integer", ""), req("kept", "bool", ""), req("why", "string", "the rules that keep it")}},
+		{name: "second", fields: []field{req("vault", "string", "its id"), req("path", "string", "where it was"), req("time", "string", "of the last copy"), req("snapshots", "integer", "that both have"), req("behind", "integer", "that people took and it lacks"),
+			req("old", "bool", "it lacks some, and the last copy was more than a week ago"), req("same_device", "bool", "it is on one disk with the vault")}},
+		{name: "copied", fields: []field{req("id", "string", ""), req("project", "string", ""), req("version", "integer", "")}},
+		{name: "uncopied", rare: true, fields: []field{req("id", "string", ""), req("project", "string", ""), req("version", "integer", ""), req("error", "string", "")}},
 		{name: "check", rare: true, fields: []field{req("text", "string", ""), req("done", "bool", "")}},
 		{name: "complaint", fields: []field{req("name", "string", ""), req("state", "string", "`ok`, `advice`, `wrong`"), req("text", "string", ""), req("advice", "string", "")}},
 	}
@@ -334,6 +344,9 @@ func session(b *book) []map[string]any {
 		"forget v2 --dry-run", "keep --yearly 1 --dry-run", "keep --yearly 1", "keep --apply --dry-run", "keep --all", "gc --dry-run", "gc"} {
 		step(0, strings.Fields(verb)...)
 	}
+	step(0, "copy", "--dry-run", "--to", filepath.Join(b.home, "second"))
+	step(0, "copy", "--to", filepath.Join(b.home, "second"))
+	step(0, "status")
 	b.password = "open sesame"
 	for _, verb := range []string{"key ls", "key protect --dry-run", "key protect --label l --remember", "key add --dry-run", "key kit --dry-run", "key kit -o " + filepath.Join(b.home, "kit"),
 		"key remember --dry-run", "key forget", "key ls"} {

@@ -51,7 +51,9 @@ type env struct {
 	kdf                            varve.KDF // what a new passphrase costs to try; zero: as much as is usual
 
 	meter    *meter
-	recalled bool // something was remembered of the vault, and tried
+	recalled bool   // something was remembered of the vault, and tried
+	which    string // of two vaults, in questions
+	locked   bool   // a vault that is made gets a passphrase, wherever it is
 }
 
 // system returns the env of this process.

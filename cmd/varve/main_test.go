@@ -264,7 +264,7 @@ func TestManPages(t *testing.T) {
 func TestContractFlags(t *testing.T) {
 	e, _, _ := world(t)
 	root := newRoot(e)
-	for _, path := range []string{"snap", "restore", "undo", "redo", "init", "repair", "keep", "forget", "gc", "milestone add", "milestone annotate", "milestone rm", "tag add", "tag rm", "hold add", "hold rm", "config set", "key protect", "key add", "key rm", "key kit", "key remember", "key forget"} {
+	for _, path := range []string{"snap", "restore", "undo", "redo", "init", "repair", "copy", "keep", "forget", "gc", "milestone add", "milestone annotate", "milestone rm", "tag add", "tag rm", "hold add", "hold rm", "config set", "key protect", "key add", "key rm", "key kit", "key remember", "key forget"} {
 		c, _, err := root.Find(strings.Fields(path))
 		if err != nil {
 			t.Fatal(err)

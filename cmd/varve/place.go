@@ -124,7 +124,11 @@ func (e *env) openVault(ctx context.Context, create bool) (v *varve.Vault, made 
 	if remote(path) {
 		return e.openRemote(ctx, path, true)
 	}
-	return varve.OpenOrCreate(ctx, path, e.options())
+	opt := e.options()
+	if e.locked {
+		opt.NewPassphrase = func() ([]byte, error) { return e.passphraseForNew(path) }
+	}
+	return varve.OpenOrCreate(ctx, path, opt)
 }
 
 func (e *env) noVaultHint(path string) string {

@@ -17,13 +17,13 @@ func repairVerb(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "repair [--from VAULT]", Short: "Make good what is damaged, as far as it can be had", GroupID: "care",
 		Long: "Reads every byte of the vault. What is damaged is stored again: as its parity makes it, from another place in\n" +
-			"the vault, from another copy of the vault (--from), or from the folders of the projects where they still have\n" +
-			"it. Damaged packs are then put into quarantine: what could not be had is kept anew by the next snapshot of a\n" +
+			"the vault, from another copy of the vault or one that snapshots were copied to (--from), or from the folders of\n" +
+			"the projects where they still have it. Damaged packs are then put into quarantine: what could not be had is kept anew by the next snapshot of a\n" +
 			"folder that has it. Nothing is deleted and nothing that is there is changed. Exit code 20 if anything remains.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.repair(cmd.Context(), from) },
 	}
-	c.Flags().StringVar(&from, "from", "", "take what is lost from another copy of the vault, at `PATH`")
+	c.Flags().StringVar(&from, "from", "", "take what is lost from another copy, the `VAULT`")
 	return e.changing(c)
 }
 
@@ -38,6 +38,7 @@ type repairJSON struct {
 	Stored      int64   `json:"stored_objects"`
 	Quarantined int     `json:"quarantined"`
 	Seconds     float64 `json:"seconds"`
+	Brought     int     `json:"brought_back"` // snapshots
 	DryRun      bool    `json:"dry_run,omitempty"`
 }
 
@@ -48,11 +49,7 @@ func (e *env) repair(ctx context.Context, from string) error {
 	}
 	o := varve.RepairOptions{Dry: e.dry, Folders: map[string]disk.Dir{}}
 	if from != "" {
-		path, err := e.vaultURL(from)
-		if err != nil {
-			return err
-		}
-		if o.From, err = varve.OpenPath(ctx, path, e.options()); err != nil {
+		if o.From, _, err = e.other(from).openVault(ctx, false); err != nil {
 			return fmt.Errorf("open the other copy: %w", err)
 		}
 	}
@@ -67,7 +64,7 @@ func (e *env) repair(ctx context.Context, from string) error {
 	began := e.now()
 	r, err := v.Repair(ctx, o)
 	if errors.Is(err, varve.ErrOtherVault) {
-		return usage("--from wants a copy of the same vault, as rsync makes one", "--from: %v", err)
+		return usage("--from wants a copy of the same vault, as rsync makes one, or one that varve copy has made", "--from: %v", err)
 	}
 	if err != nil {
 		return err
@@ -97,7 +94,7 @@ func (e *env) repaired(r *varve.RepairReport, took time.Duration) error {
 				return err
 			}
 		}
-		return e.emit(repairJSON{"varve.repair/1", r.OK, r.Objects, r.Bytes, all, healed, all - healed, r.Stored, r.Quarantined, took.Seconds(), e.dry})
+		return e.emit(repairJSON{"varve.repair/1", r.OK, r.Objects, r.Bytes, all, healed, all - healed, r.Stored, r.Quarantined, took.Seconds(), r.Brought, e.dry})
 	}
 	e.meter.clear()
 	for i := range r.Outcomes {
@@ -106,6 +103,13 @@ func (e *env) repaired(r *varve.RepairReport, took time.Duration) error {
 			word = "repaired"
 		}
 		e.tellFinding(&r.Outcomes[i].Finding, word)
+	}
+	if r.Brought > 0 {
+		word := "brought back"
+		if e.dry {
+			word = "would bring back"
+		}
+		e.printf("%s %s that the vault had lost\n", word, plural(r.Brought, "snapshot"))
 	}
 	verdict := "nothing to repair"
 	if all > 0 {

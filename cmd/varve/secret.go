@@ -33,7 +33,7 @@ func (e *env) passphrase() ([]byte, error) {
 		}
 		return nil, hinted(fmt.Errorf("the vault needs its passphrase: %w", varve.ErrWrongKey), passwordHint)
 	}
-	return e.prompt("passphrase of the vault, or its recovery key: ")
+	return e.prompt("passphrase of the vault" + e.which + ", or its recovery key: ")
 }
 
 const passwordHint = "set VARVE_PASSWORD, VARVE_PASSWORD_FILE or VARVE_PASSWORD_COMMAND, or run in a terminal to be asked; the key of a recovery kit is as good"
@@ -53,7 +53,7 @@ func (e *env) newPassphrase(plain bool) ([]byte, error) {
 	if !e.ask {
 		return nil, usage("set "+varNewPassword+", "+varNewPassword+"_FILE or "+varNewPassword+"_COMMAND, or run in a terminal to be asked", "a new passphrase is needed")
 	}
-	first, err := e.prompt("new passphrase: ")
+	first, err := e.prompt("new passphrase" + ofVault(e.which) + ": ")
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +80,13 @@ func (e *env) passphraseForNew(place string) ([]byte, error) {
 			"make the vault %s: it needs a passphrase, for its key does not lie with the data there", name(place))
 	}
 	return p, err
+}
+
+func ofVault(which string) string {
+	if which == "" {
+		return ""
+	}
+	return " of the vault" + which
 }
 
 func (e *env) prompt(text string) ([]byte, error) {

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -41,6 +43,8 @@ type statusJSON struct {
 	RolledBack   bool          `json:"rolled_back"`
 	Lost         []string      `json:"lost_snapshots"`
 	SameDevice   bool          `json:"same_device"`
+	Copies       []secondJSON  `json:"copies"`
+	OneCopy      bool          `json:"one_copy_only"`
 	SkippedFiles int64         `json:"skipped_files"`
 	SkippedBytes int64         `json:"skipped_bytes"`
 	Errors       []failureJSON `json:"errors"`
@@ -49,6 +53,53 @@ type statusJSON struct {
 type renameJSON struct {
 	Path string `json:"path"`
 	Old  string `json:"old_path"`
+}
+
+// secondJSON is a second copy.
+type secondJSON struct {
+	Vault     string `json:"vault"`
+	Place     string `json:"path"`
+	Time      string `json:"time"`
+	Snapshots int    `json:"snapshots"`
+	Behind    int    `json:"behind"`
+	Old       bool   `json:"old"`
+	SameDisk  bool   `json:"same_device"` // as the vault
+}
+
+// oldCopy is the age from which a second copy that lacks snapshots counts as old.
+const oldCopy = 7 * 24 * time.Hour
+
+func (e *env) copies(p *place) []secondJSON {
+	out := []secondJSON{}
+	for _, c := range p.vault.Copies() {
+		at, _ := text(c.Place)
+		out = append(out, secondJSON{c.Vault, at, rfc(c.Time), c.Snapshots, c.Behind, c.Behind > 0 && e.now().Sub(c.Time) > oldCopy, sameDevice(p.path, c.Place)})
+	}
+	return out
+}
+
+// tellCopies says where else the snapshots are.
+func (e *env) tellCopies(p *place) {
+	all := p.vault.Copies()
+	some := false
+	for _, c := range all {
+		some = some || c.Snapshots > 0
+		e.printf("  second copy: %s, %s", name(c.Place), age(c.Time, e.now()))
+		switch {
+		case c.Behind > 0 && e.now().Sub(c.Time) > oldCopy:
+			e.printf("; it is old: %s newer or not in it: varve copy\n", plural(c.Behind, "snapshot"))
+		case c.Behind > 0:
+			e.printf("; %s not in it\n", plural(c.Behind, "snapshot"))
+		default:
+			e.printf(", with all snapshots\n")
+		}
+		if sameDevice(p.path, c.Place) {
+			e.printf("    it is on the same disk as the vault\n")
+		}
+	}
+	if !some {
+		e.printf("  this is the only copy: varve copy --to VAULT makes a second one\n")
+	}
 }
 
 type vaultJSON struct {
@@ -132,6 +183,8 @@ func (e *env) status(ctx context.Context, exit bool) error {
 	if e.json {
 		var j statusJSON
 		if j, err = p.statusJSON(ctx, st); err == nil {
+			j.Copies = e.copies(p)
+			j.OneCopy = !slices.ContainsFunc(j.Copies, func(c secondJSON) bool { return c.Snapshots > 0 })
 			j.RolledBack = lost.Err() != nil
 			for _, id := range lost.Snapshots {
 				j.Lost = append(j.Lost, id.String())
@@ -233,6 +286,7 @@ func (e *env) tellStatus(ctx context.Context, p *place, st *varve.Status) error 
 	if sameDevice(p.root, p.path) {
 		e.printf("  same disk as the project: it protects from mistakes, not from a dead disk\n")
 	}
+	e.tellCopies(p)
 	e.tellVerified(ctx, p.vault)
 	return nil
 }

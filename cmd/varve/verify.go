@@ -13,18 +13,32 @@ import (
 func verifyVerb(e *env) *cobra.Command {
 	var o varve.VerifyOptions
 	var accept bool
+	var level string
 	c := &cobra.Command{
 		Use: "verify [REF]", Short: "Check that everything is there and right", GroupID: "care",
-		Long: "Checks that everything the snapshots of the vault need is there: reads the head and the directory of every pack,\n" +
-			"and every page of every tree. With --data reads every byte of it; --budget ends that after a time, and begins with\n" +
-			"what was not read for longest, so that checks one after the other come round.\n" +
+		Long: "Checks that everything the snapshots of the vault need is there, at one of three levels: structure reads the index,\n" +
+			"the records and every page of every tree; headers, which is the default, also the head and the directory of every\n" +
+			"pack; data every byte. --data is --level data; --budget ends that after a time, and begins with what was not read\n" +
+			"for longest, so that checks one after the other come round.\n" +
 			"With REF only what that snapshot of the project needs. Exit code 20 if anything is wrong.\n\n" +
 			"Snapshots that were there, that nobody forgot, and that are gone are a finding. With --accept-loss they are\n" +
 			"taken for forgotten first: for a vault that was put back to an earlier state on purpose.",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: e.completeRefs,
-		RunE:              func(cmd *cobra.Command, args []string) error { return e.verify(cmd.Context(), o, accept, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case level == "structure" && !o.Data:
+				o.Structure = true
+			case level == "data":
+				o.Data = true
+			case level == "headers":
+			default:
+				return usage("there are structure, headers and data; --data is the last", "--level %s", level)
+			}
+			return e.verify(cmd.Context(), o, accept, args)
+		},
 	}
+	c.Flags().StringVar(&level, "level", "headers", "how deep: structure, headers or data")
 	c.Flags().BoolVar(&o.Data, "data", false, "read every byte")
 	c.Flags().DurationVar(&o.Budget, "budget", 0, "stop after a `TIME`, as 10m")
 	c.Flags().BoolVar(&accept, "accept-loss", false, "take snapshots that are gone for forgotten")
@@ -35,6 +49,7 @@ type verifyJSON struct {
 	Schema   string        `json:"schema"`
 	OK       bool          `json:"ok"`
 	Complete bool          `json:"complete"`
+	Level    string        `json:"level"`
 	Data     bool          `json:"data"`
 	Objects  int64         `json:"checked_objects"`
 	Bytes    int64         `json:"checked_bytes"`
@@ -117,9 +132,19 @@ func (e *env) tellFinding(f *varve.Finding, word string) {
 	}
 }
 
+func levelOf(o *varve.VerifyOptions) string {
+	switch {
+	case o.Data:
+		return "data"
+	case o.Structure:
+		return "structure"
+	}
+	return "headers"
+}
+
 func (e *env) verified(o *varve.VerifyOptions, r *varve.VerifyReport, took time.Duration) error {
 	if e.json {
-		j := verifyJSON{"varve.verify/1", r.OK, r.Complete, o.Data, r.Objects, r.Bytes, []findingJSON{}, took.Seconds()}
+		j := verifyJSON{"varve.verify/1", r.OK, r.Complete, levelOf(o), o.Data, r.Objects, r.Bytes, []findingJSON{}, took.Seconds()}
 		for i := range r.Findings {
 			j.Findings = append(j.Findings, findingOf(&r.Findings[i]))
 		}
@@ -135,6 +160,8 @@ func (e *env) verified(o *varve.VerifyOptions, r *varve.VerifyReport, took time.
 		verdict = plural(len(r.Findings), "finding")
 	case !r.Complete:
 		verdict = "nothing wrong so far; the time was not enough for all, and the next check goes on"
+	case o.Structure:
+		verdict = "the index and the trees are whole; --level headers looks into every pack, --data reads every byte"
 	case !o.Data:
 		verdict = "everything is there; --data reads every byte"
 	}

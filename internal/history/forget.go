@@ -18,6 +18,14 @@ func ForgetRecord(s *Snapshot) ledger.Record {
 		"project": ledger.Value(s.Project), "version": ledger.Value(s.Version), "revoked": ledger.Value("")}}
 }
 
+// ReplaceRecord says that a snapshot whose commit slot is lost is s now.
+func ReplaceRecord(lost string, s *Snapshot) ledger.Record {
+	r := ForgetRecord(s)
+	r.ID = lost
+	r.Set["replaced"] = ledger.Value(s.ID.String())
+	return r
+}
+
 // RevokeRecord says that a snapshot is not forgotten any more, once session by has finished.
 func RevokeRecord(id, by object.SID) ledger.Record {
 	return ledger.Record{Type: "forget", ID: id.String(), Set: map[string]ledger.Raw{"revoked": ledger.Value(by.String())}}
@@ -42,6 +50,7 @@ func (h *History) refreshForgotten(ctx context.Context, listed map[object.SID]bo
 		}
 		if id, err := object.ParseSID(e.ID); err == nil && !listed[id] {
 			delete(h.by, id)
+			delete(h.damaged, id)
 		}
 	}
 	return nil
@@ -71,7 +80,7 @@ func (h *History) Freeable() []object.SID {
 	defer h.mu.Unlock()
 	var out []object.SID
 	for id := range forgotten {
-		if h.by[id] != nil {
+		if h.by[id] != nil || h.damaged[id] != nil {
 			out = append(out, id)
 		}
 	}

@@ -69,7 +69,14 @@ type Snapshot struct {
 	Skipped Skipped         `json:"skipped"`
 	Stored  object.Stored   `json:"stored"`
 	Seconds float64         `json:"seconds"`
+	Copy    *Origin         `json:"copy,omitempty"`  // of what it is a copy; nil where it was taken into this vault
 	Extra   json.RawMessage `json:"extra,omitempty"` // of programs that come later
+}
+
+// Origin names a snapshot by the vault that it was taken into. A copy of a copy has the same.
+type Origin struct {
+	Vault    string `json:"vault"`    // 32 hex digits
+	Snapshot string `json:"snapshot"` // its id there
 }
 
 // Skipped counts what rules left out.
@@ -184,13 +191,17 @@ func (h *History) Add(id object.SID, manifest []byte) error {
 	return nil
 }
 
-// Damaged returns the commit slots that could not be read, and why.
+// Damaged returns the commit slots that could not be read, and why, but for those of which the snapshot is forgotten:
+// nothing is needed of them.
 func (h *History) Damaged() map[object.SID]error {
+	forgotten := h.forgotten()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	out := make(map[object.SID]error, len(h.damaged))
 	for k, v := range h.damaged {
-		out[k] = v
+		if !forgotten[k] {
+			out[k] = v
+		}
 	}
 	return out
 }

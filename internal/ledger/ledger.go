@@ -105,6 +105,23 @@ func (e *Entity) Members(set string) []string {
 	return out
 }
 
+// Record returns one record that says all that is known of the entity.
+func (e *Entity) Record() Record {
+	r := Record{Type: e.Type, ID: e.ID, Set: map[string]json.RawMessage{}}
+	for name, f := range e.fields {
+		r.Set[name] = f.value
+	}
+	for set := range e.members {
+		if in := e.Members(set); len(in) > 0 {
+			if r.Add == nil {
+				r.Add = map[string][]string{}
+			}
+			r.Add[set] = in
+		}
+	}
+	return r
+}
+
 // Fields returns the names of the fields that are set, in order.
 func (e *Entity) Fields() []string { return slices.Sorted(maps.Keys(e.fields)) }
 
@@ -253,9 +270,56 @@ func (l *Ledger) Append(ctx context.Context, records ...Record) error {
 	if err := l.refresh(ctx); err != nil {
 		return err
 	}
-	var plain []byte
 	for i := range records {
 		records[i].At = l.tick()
+	}
+	return l.write(ctx, records)
+}
+
+// Records returns all records, as they were written.
+func (l *Ledger) Records() []Record {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.records)
+}
+
+// Import writes records of another ledger with the stamps that they have there, so that merging does with them what
+// it did there, and returns how many were not here yet.
+func (l *Ledger) Import(ctx context.Context, records []Record) (int, error) {
+	type key struct {
+		typ, id string
+		at      Stamp
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.refresh(ctx); err != nil {
+		return 0, err
+	}
+	here := map[key]bool{}
+	for i := range l.records {
+		here[key{l.records[i].Type, l.records[i].ID, l.records[i].At}] = true
+	}
+	var fresh []Record
+	for _, r := range records {
+		if k := (key{r.Type, r.ID, r.At}); !here[k] {
+			here[k] = true
+			fresh = append(fresh, r)
+		}
+	}
+	for part := range slices.Chunk(fresh, maxImport) {
+		if err := l.write(ctx, part); err != nil {
+			return 0, err
+		}
+	}
+	return len(fresh), nil
+}
+
+const maxImport = 100_000 // records of a segment
+
+// write puts stamped records as one segment.
+func (l *Ledger) write(ctx context.Context, records []Record) error {
+	var plain []byte
+	for i := range records {
 		line, err := json.Marshal(&records[i])
 		if err != nil {
 			return fmt.Errorf("record %s %s: %w", records[i].Type, records[i].ID, err)
@@ -275,7 +339,7 @@ func (l *Ledger) Append(ctx context.Context, records ...Record) error {
 		return fmt.Errorf("write ledger: %w", err)
 	}
 	l.known["ledger/"+name] = true
-	l.records = append(l.records, records...)
+	l.absorb(records)
 	return l.db.Store().Barrier(ctx)
 }
 

@@ -8,8 +8,7 @@ import (
 )
 
 // CopyPack stores the objects of a pack for which keep is true again, in new packs of the session, whether or not
-// the vault has them: the pack is to be deleted. Blocks that are kept whole are copied as they are; they were
-// authenticated when they were read.
+// the vault has them: the pack is to be deleted.
 func (w *Writer) CopyPack(ctx context.Context, r *Reader, id pack.ID, keep func(block uint32, place uint16) bool) error {
 	pk, err := r.db.packs.get(ctx, id, -1)
 	if err != nil {
@@ -19,7 +18,7 @@ func (w *Writer) CopyPack(ctx context.Context, r *Reader, id pack.ID, keep func(
 		bl := &pk.Blocks[n]
 		var kept []pack.Entry
 		for i := range bl.Entries {
-			if keep(uint32(n), uint16(i)) && w.s.live.Claim(bl.Entries[i].Digest) {
+			if keep(uint32(n), uint16(i)) {
 				kept = append(kept, bl.Entries[i])
 			}
 		}
@@ -30,27 +29,37 @@ func (w *Writer) CopyPack(ctx context.Context, r *Reader, id pack.ID, keep func(
 		if err != nil {
 			return err
 		}
-		if len(kept) == len(bl.Entries) {
-			err = w.s.add(pk.Header.Kind, bl.Codec, span.stored, int(bl.Raw), kept)
-		} else {
-			err = w.copySome(span, pk.Header.Kind, bl.Codec, n, kept)
-		}
-		if err != nil {
+		if err := w.Take(span, n, kept); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// copySome stores some entries of a block again, in the order in which they are there.
-func (w *Writer) copySome(span *Span, kind pack.Kind, codec seal.Codec, n int, kept []pack.Entry) error {
+// Take stores entries of block n of a span, in the order in which they are there, but for those that the session has
+// stored. The span may be of another vault: the entries then have the names that they have in this one. A block of
+// which all is taken goes over as it is compressed; it was authenticated when it was read.
+func (w *Writer) Take(span *Span, n int, entries []pack.Entry) error {
+	var own []pack.Entry
+	for i := range entries {
+		if w.s.live.Claim(entries[i].Digest) {
+			own = append(own, entries[i])
+		}
+	}
+	if len(own) == 0 {
+		return nil
+	}
+	kind, bl := span.pk.Header.Kind, &span.pk.Blocks[n]
+	if len(own) == len(bl.Entries) {
+		return w.s.add(kind, bl.Codec, span.block(n), int(bl.Raw), own)
+	}
 	_, raw, err := span.Block(n)
 	if err != nil {
 		return err
 	}
-	for _, e := range kept {
+	for _, e := range own {
 		payload := raw[e.Off : e.Off+e.Len]
-		if err := w.append(streamFor(kind, codec, span.stored, &e, payload), payload, e); err != nil {
+		if err := w.append(streamFor(kind, bl.Codec, span.block(n), &e, payload), payload, e); err != nil {
 			return err
 		}
 	}

@@ -385,13 +385,18 @@ func (r *Reader) Directory(ctx context.Context, id pack.ID) ([]pack.Block, error
 // Block decodes block n of the pack, which must be in the span, and returns its entries and raw bytes.
 // Both are good until the next call.
 func (s *Span) Block(n int) ([]pack.Entry, []byte, error) {
-	bl, a := &s.pk.Blocks[n], s.pk.Blocks[s.first].Off
-	stored := s.stored[bl.Off-a : bl.Off-a+int64(bl.Stored)]
+	bl := &s.pk.Blocks[n]
 	var err error
-	if s.raw, err = s.r.dec.Block(s.raw[:0], bl.Codec, stored, int(bl.Raw)); err != nil {
+	if s.raw, err = s.r.dec.Block(s.raw[:0], bl.Codec, s.block(n), int(bl.Raw)); err != nil {
 		return nil, nil, fmt.Errorf("%w: %s block %d: %w", ErrDamaged, packName(s.pk.Header.ID), n, err)
 	}
 	return bl.Entries, s.raw, nil
+}
+
+// block returns the stored bytes of block n.
+func (s *Span) block(n int) []byte {
+	bl, a := &s.pk.Blocks[n], s.pk.Blocks[s.first].Off
+	return s.stored[bl.Off-a : bl.Off-a+int64(bl.Stored)]
 }
 
 // Plain appends the plain bytes of an entry of a block, whose raw bytes are given, to dst, verified.

@@ -114,6 +114,13 @@ func (w *Writer) Has(ctx context.Context, d digest.Digest) (bool, error) {
 	return have, err
 }
 
+// HasWhole reports whether the vault or this session has d already, and not as a delta only: it may be a base then.
+// What the session stores as a delta must be asked for by nobody.
+func (w *Writer) HasWhole(ctx context.Context, d digest.Digest) (bool, error) {
+	have, delta, err := w.s.db.Has(ctx, d)
+	return have && !delta || !have && w.s.live.Claimed(d), err
+}
+
 // Put stores plain unless the vault has it, and returns its digest.
 func (w *Writer) Put(ctx context.Context, st Stream, plain []byte) (digest.Digest, error) {
 	d := w.hash.Sum(plain)

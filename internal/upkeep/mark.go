@@ -47,7 +47,7 @@ func mark(ctx context.Context, db *object.DB, snapshots []*history.Snapshot) (*m
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			return nil, fmt.Errorf("%s: %w: %w", label(s), ErrIncomplete, err)
+			return nil, fmt.Errorf("%s: %w: %w", Label(s), ErrIncomplete, err)
 		}
 	}
 	return m, m.needBases(ctx, r)

@@ -133,7 +133,11 @@ func parsePackName(name string) (id pack.ID, ok bool) {
 func (v *verification) readPacks() error {
 	var ids []pack.ID
 	for id, st := range v.packs {
-		if st.size >= 0 {
+		switch rows, known := v.rowsOf(id); {
+		case st.size < 0:
+		case known && v.opt.Structure:
+			v.objects += rows
+		default:
 			ids = append(ids, id)
 		}
 	}
@@ -167,6 +171,16 @@ func (v *verification) readPacks() error {
 		return context.Cause(ctx)
 	}
 	return v.makeSet()
+}
+
+// rowsOf returns how many rows the index has of a pack, and whether it knows it.
+func (v *verification) rowsOf(id pack.ID) (rows int64, known bool) {
+	for _, s := range v.segments {
+		if n, ok := s.rows[id]; ok {
+			return int64(n), true
+		}
+	}
+	return 0, false
 }
 
 // makeSet puts together what is known of places: the segments, and the directories of packs in none.

@@ -84,7 +84,7 @@ func (v *verification) checkSlots() error {
 		if err == nil {
 			_, err = history.Decode(c.ID, c.Manifest)
 		}
-		if err != nil && v.ctx.Err() == nil {
+		if err != nil && v.ctx.Err() == nil && !v.opt.Forgotten[c.ID.String()] {
 			v.finding(Damaged, slotName(c.ID), err.Error(), repairCopy)
 		}
 		return v.ctx.Err()

@@ -71,17 +71,22 @@ type Progress struct {
 
 // Options say how to check.
 type Options struct {
-	Data   bool          // read every pack from front to back
-	Budget time.Duration // with Data: begin no further pack when it is spent; 0: no limit
+	Data bool // read every pack from front to back
+	// Structure opens no pack but those that the index does not know: where it says that an object is, and the listing
+	// that the pack is there in its length, that is believed. Not with Data.
+	Structure bool
+	Budget    time.Duration // with Data: begin no further pack when it is spent; 0: no limit
 	// Last says when each pack was last found right: those that were not for longest are read first.
-	Last     map[[16]byte]time.Time
-	Now      func() time.Time
-	Workers  int            // packs read at once; at least 1
-	Progress func(Progress) // may be nil; called from several goroutines
+	Last map[[16]byte]time.Time
+	// Forgotten are the ids of snapshots of which nothing is needed: that their commit slots are damaged is no finding.
+	Forgotten map[string]bool
+	Now       func() time.Time
+	Workers   int            // packs read at once; at least 1
+	Progress  func(Progress) // may be nil; called from several goroutines
 }
 
-// label is how a finding names a snapshot.
-func label(s *history.Snapshot) string {
+// Label is how a finding names a snapshot.
+func Label(s *history.Snapshot) string {
 	return cmp.Or(s.Name, s.Project) + "@" + s.Ref()
 }
 
@@ -112,7 +117,7 @@ func (f *faults) add(kind Kind, object, detail, repair string) *damage {
 
 // touch notes what a damage touches.
 func (d *damage) touch(s *history.Snapshot, path string) {
-	if l := label(s); d.snapshots[l] == 0 {
+	if l := Label(s); d.snapshots[l] == 0 {
 		d.snapshots[l] = len(d.snapshots) + 1
 	}
 	if path != "" {
