@@ -56,14 +56,14 @@ type block struct {
 	entries []pack.Entry
 
 	flushed int  // blocks so far
-	better  bool // the last trial of both levels spoke for the harder one
+	harder  bool // the last trial of both levels spoke for the harder one
 }
 
 // Every trialEvery-th block of a stream is compressed at both levels, and the harder one is used until the
-// next trial if it saves at least one part in trialGain: it takes twice the time.
+// next trial if it saves at least one part in trialGain.
 const (
 	trialEvery = 12
-	trialGain  = 10
+	trialGain  = 25
 )
 
 // A Draft collects pages in memory instead of a vault, to describe a folder without keeping it. It is
@@ -249,8 +249,8 @@ func (w *Writer) compress(st Stream, b *block) (codec seal.Codec, stored []byte,
 		return codec, w.stored, err
 	}
 	level := w.level
-	if st >= Pages || b.better {
-		level = seal.Better
+	if w.level == seal.Fast && (st >= Pages || b.harder) {
+		level = seal.Medium
 	}
 	trial := w.level == seal.Fast && st < Pages && b.flushed%trialEvery == 0
 	b.flushed++
@@ -262,16 +262,16 @@ func (w *Writer) compress(st Stream, b *block) (codec seal.Codec, stored []byte,
 	if err != nil || !trial {
 		return codec, stored, err
 	}
-	b.better = false
+	b.harder = false
 	if codec != seal.Zstd {
 		return codec, stored, nil
 	}
-	hard, smaller, err := w.enc.Block(w.other[:0], b.raw, seal.Better)
+	hard, smaller, err := w.enc.Block(w.other[:0], b.raw, seal.Medium)
 	w.other = smaller
 	if err != nil || len(smaller) > len(stored)-len(stored)/trialGain {
 		return codec, stored, err
 	}
-	b.better = true
+	b.harder = true
 	return hard, smaller, nil
 }
 

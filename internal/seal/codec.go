@@ -33,7 +33,10 @@ type Level uint8
 // The levels.
 const (
 	Fast Level = iota
+	Medium
 	Better
+
+	levels
 )
 
 // blockEncoder appends the compressed form of src to dst.
@@ -92,20 +95,20 @@ func unzstd(d *zstd.Decoder, dst, frame []byte, n int) ([]byte, error) {
 // Encoder compresses blocks. It is not safe for concurrent use: one per worker, about 10 MB when both levels
 // have been used.
 type Encoder struct {
-	fast, better blockEncoder
-	dec          blockDecoder
-	back         []byte // what verification decodes into
-	sample       []byte // what the probe compresses into
-	typed        []byte // the candidate of a typed transform
-	planes       []byte
-	frame        []byte // a run compressed by zstd
-	huff         huff0.Scratch
-	faults       int
+	by     [levels]blockEncoder
+	dec    blockDecoder
+	back   []byte // what verification decodes into
+	sample []byte // what the probe compresses into
+	typed  []byte // the candidate of a typed transform
+	planes []byte
+	frame  []byte // a run compressed by zstd
+	huff   huff0.Scratch
+	faults int
 }
 
 // NewEncoder returns an Encoder.
 func NewEncoder() *Encoder {
-	return &Encoder{fast: newZstd(zstd.SpeedFastest), better: newZstd(zstd.SpeedBetterCompression), dec: NewDecoder()}
+	return &Encoder{by: [levels]blockEncoder{newZstd(zstd.SpeedFastest), newZstd(zstd.SpeedDefault), newZstd(zstd.SpeedBetterCompression)}, dec: NewDecoder()}
 }
 
 // Faults returns how many compressed blocks did not decode to their input and were stored raw instead. More
@@ -184,7 +187,7 @@ func (e *Encoder) expected(raw []byte) int {
 	}
 	total := 0
 	for _, at := range [2]int{len(raw) / 4, len(raw) - len(raw)/4 - typedSample} {
-		e.sample = e.fast.EncodeAll(raw[at:at+typedSample], e.sample[:0])
+		e.sample = e.by[Fast].EncodeAll(raw[at:at+typedSample], e.sample[:0])
 		total += min(len(e.sample), typedSample)
 	}
 	return int(int64(len(raw)) * int64(total) / (2 * typedSample))
@@ -196,11 +199,7 @@ func (e *Encoder) compress(dst, raw []byte, level Level) (Codec, []byte) {
 	if len(raw) < 16 || e.incompressible(raw) {
 		return Raw, append(dst, raw...)
 	}
-	enc := e.fast
-	if level == Better {
-		enc = e.better
-	}
-	out := enc.EncodeAll(raw, dst)
+	out := e.by[level].EncodeAll(raw, dst)
 	if (len(out)-start)*100 > len(raw)*99 {
 		return Raw, append(out[:start], raw...)
 	}
@@ -246,7 +245,7 @@ func (e *Encoder) incompressible(raw []byte) bool {
 	total := 0
 	for _, eighth := range [3]int{1, 4, 7} {
 		at := min(len(raw)/8*eighth, len(raw)-probeSample)
-		e.sample = e.fast.EncodeAll(raw[at:at+probeSample], e.sample[:0])
+		e.sample = e.by[Fast].EncodeAll(raw[at:at+probeSample], e.sample[:0])
 		total += len(e.sample)
 	}
 	return total*100 >= 3*probeSample*99

@@ -349,7 +349,9 @@ func TestFaultyCodecIsCaught(t *testing.T) {
 	raw := prose(1, 64<<10)
 	for _, garbage := range []bool{false, true} {
 		e := NewEncoder()
-		e.fast, e.better = faulty{e.fast, garbage}, faulty{e.better, garbage}
+		for l := range e.by {
+			e.by[l] = faulty{e.by[l], garbage}
+		}
 		for i, level := range []Level{Fast, Better} {
 			c, stored, err := e.Block([]byte("dst"), raw, level)
 			if err != nil || c != Raw || string(stored) != "dst"+string(raw) {
@@ -398,7 +400,9 @@ func (c counting) EncodeAll(src, dst []byte) []byte {
 
 func TestRandomBytesAreNotCompressedInVain(t *testing.T) {
 	e, n := NewEncoder(), 0
-	e.fast, e.better = counting{e.fast, &n}, counting{e.better, &n}
+	for l := range e.by {
+		e.by[l] = counting{e.by[l], &n}
+	}
 	for _, level := range []Level{Fast, Better} {
 		n = 0
 		if block(t, e, randomBytes(1, 256<<10), level); n > 16<<10 {

@@ -122,7 +122,7 @@ func (e *Encoder) appendRun(dst, run []byte) []byte {
 		}
 	}
 	if len(run) >= runZstdMin && e.repeats(run, len(best)) {
-		e.frame = e.fast.EncodeAll(run, e.frame[:0])
+		e.frame = e.by[Fast].EncodeAll(run, e.frame[:0])
 		if len(e.frame)+3 < len(best) {
 			mode, best = runZstd, e.frame
 		}
@@ -222,7 +222,7 @@ func fill(run []byte, value byte) {
 // for all of it.
 func (e *Encoder) repeats(run []byte, size int) bool {
 	at := (len(run) - runProbe) / 2
-	e.sample = e.fast.EncodeAll(run[at:at+runProbe], e.sample[:0])
+	e.sample = e.by[Fast].EncodeAll(run[at:at+runProbe], e.sample[:0])
 	// A piece pays for a table of its own, which the whole does once.
 	return 10*int64(len(e.sample)-48)*int64(len(run)) < 9*int64(size)*runProbe
 }
