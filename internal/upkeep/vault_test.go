@@ -66,9 +66,18 @@ func newVault(t testing.TB, s store.Store) *vault {
 // snap keeps a folder; content that a delta over old can make is stored as one.
 func (v *vault) snap(f files, old files) {
 	v.t.Helper()
-	err := v.db.Write(v.t.Context(), object.Who{Host: "test"}, func(ctx context.Context, s *object.Session) error {
+	snap, err := v.take(v.t.Context(), len(v.snaps)+1, f, old)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.snaps, v.want = append(v.snaps, snap), append(v.want, f)
+}
+
+// take is snap for who does not want to remember it.
+func (v *vault) take(ctx context.Context, version int, f, old files) (snap *history.Snapshot, err error) {
+	err = v.db.Write(ctx, object.Who{Host: "test"}, func(ctx context.Context, s *object.Session) error {
 		w := s.Writer(seal.Fast)
-		snap := &history.Snapshot{ID: s.ID, Project: project, Name: "game", Version: len(v.snaps) + 1, Time: time.Unix(1_800_000_000, 0)}
+		snap = &history.Snapshot{ID: s.ID, Project: project, Name: "game", Version: version, Time: time.Unix(1_800_000_000, 0)}
 		var err error
 		if snap.Root, snap.Tree, err = v.keep(ctx, w, f, old, ""); err != nil {
 			return err
@@ -89,12 +98,9 @@ func (v *vault) snap(f files, old files) {
 		if err != nil {
 			return err
 		}
-		v.snaps, v.want = append(v.snaps, snap), append(v.want, f)
 		return s.Commit(ctx, m)
 	})
-	if err != nil {
-		v.t.Fatal(err)
-	}
+	return snap, err
 }
 
 // keep stores the folder at prefix.
