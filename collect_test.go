@@ -333,6 +333,52 @@ func TestRevive(t *testing.T) {
 	}
 }
 
+// TestReviveDoomed: a collection was broken off when it had decided, and not yet deleted the slot of a snapshot of which
+// others need everything. What undo then reports to be back stays.
+func TestReviveDoomed(t *testing.T) {
+	ctx := context.Background()
+	r := newRig(1)
+	build(t, r, fixture.Game, 0)
+	s := mustOpen(t, r)
+	first := mustSnap(t, s)
+	mustSnap(t, s)
+	want := r.listing(t)
+	stop := func(op disk.Op) error {
+		if op.Kind == disk.OpRemove && strings.HasPrefix(op.Path, "snap/") {
+			return disk.ErrStopped
+		}
+		return nil
+	}
+	dying, err := r.open(ctx, hooks{vault: stop})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dying.p.Forget(ctx, first); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dying.v.Collect(ctx, varve.CollectOptions{}); !errors.Is(err, disk.ErrStopped) {
+		t.Fatalf("the collection: %v", err)
+	}
+	s = mustOpen(t, r)
+	_, _, undone := s.p.Undo(ctx, false)
+	if undone != nil && !errors.Is(undone, varve.ErrCollected) {
+		t.Fatal(undone)
+	}
+	if _, err := s.v.Collect(ctx, varve.CollectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpen(t, r)
+	there := slices.ContainsFunc(s.p.Snapshots(), func(x *varve.Snapshot) bool { return x.ID == first.ID })
+	if there != (undone == nil) {
+		t.Errorf("undo said %v, and after the next collection the snapshot is there: %v", undone, there)
+	}
+	for _, x := range s.p.Snapshots() {
+		if got, err := restored(ctx, s.p, x); err != nil || got != want {
+			t.Errorf("%s: %v\n%s", x.Ref(), err, differ(got, want))
+		}
+	}
+}
+
 // TestResume: a snapshot that was killed is taken up by the next: what it had put is shared, but for the packs that
 // were open or on their way; and a collection leaves nothing of the dead session.
 func TestResume(t *testing.T) {

@@ -2,7 +2,6 @@ package varve_test
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,84 +110,107 @@ func TestPlanted(t *testing.T) {
 		t.Skip("planted bugs: only with -long")
 	}
 	all := readPlanted(t)
-	root, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
+	turns := make(chan struct{}, 2) // each build takes a core and a gigabyte
+	atOnce := func(name string, do func(t *testing.T)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			do(t)
+		})
 	}
-	var runs []planted
-	sound := map[string]bool{}
-	for _, p := range all {
-		if !sound[p.suite] {
-			sound[p.suite] = true
-			runs = append(runs, planted{suite: p.suite})
+	table := make([]string, len(all))
+	t.Run("sound", func(t *testing.T) {
+		suites := map[string][]string{} // by package
+		for _, p := range all {
+			pkg, flags := p.flags()
+			if line := strings.Join(flags, " "); !slices.Contains(suites[pkg], line) {
+				suites[pkg] = append(suites[pkg], line)
+			}
 		}
-	}
-	runs = append(runs, all...)
-	table := make([]string, len(runs))
-	turns := make(chan struct{}, 2) // each build takes a core and a gigabyte or two
-	t.Run("suite", func(t *testing.T) {
-		for i, p := range runs {
-			t.Run(cmp.Or(p.name, "sound"), func(t *testing.T) {
-				t.Parallel()
-				turns <- struct{}{}
-				defer func() { <-turns }()
+		for pkg, lines := range suites {
+			atOnce(pkg, func(t *testing.T) { checkSound(t, pkg, lines) })
+		}
+	})
+	t.Run("bug", func(t *testing.T) {
+		for i, p := range all {
+			atOnce(p.name, func(t *testing.T) {
 				began := time.Now()
-				p.run(t, root)
-				if p.name != "" {
-					table[i] = fmt.Sprintf("%s\t%s\t%s\t%.1f s\n", p.name, p.mechanism, p.suite, time.Since(began).Seconds())
-				}
+				p.find(t)
+				table[i] = fmt.Sprintf("%s\t%s\tgo test %s\t%.1f s\n", p.name, p.mechanism, p.suite, time.Since(began).Seconds())
 			})
 		}
 	})
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, strings.Join(slices.DeleteFunc(table, func(line string) bool { return line == "" }), ""))
+	fmt.Fprint(w, strings.Join(table, ""))
 	w.Flush()
 	t.Logf("%d bugs\n%s", len(all), &text)
 }
 
-// run builds the suite, with the bug if there is one, and runs it.
-func (p *planted) run(t *testing.T, root string) {
-	args := strings.Fields(p.suite)
-	pkg, dir := args[0], t.TempDir()
-	binary := filepath.Join(dir, "suite.test")
-	build := []string{"test", "-c", "-vet=off", "-o", binary}
-	if p.file != "" {
-		text, err := p.plant()
-		if err != nil {
-			t.Fatal(err)
+// checkSound runs suites of a package with nothing planted.
+func checkSound(t *testing.T, pkg string, suites []string) {
+	binary := buildSuite(t, pkg, t.TempDir())
+	for _, flags := range suites {
+		out, err := runSuite(t, binary, pkg, strings.Fields(flags))
+		if err != nil || strings.Contains(out, "no tests to run") {
+			t.Errorf("%s %s, with nothing planted: %v\n%s", pkg, flags, err, out)
 		}
-		copied, overlay := filepath.Join(dir, "planted.go"), filepath.Join(dir, "overlay.json")
-		list, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(root, filepath.FromSlash(p.file)): copied}})
-		if err := errors.Join(err, os.WriteFile(copied, text, 0o600), os.WriteFile(overlay, list, 0o600)); err != nil {
-			t.Fatal(err)
-		}
-		build = append(build, "-overlay", overlay)
-	}
-	if out, err := exec.CommandContext(t.Context(), "go", append(build, pkg)...).CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	suite := exec.CommandContext(t.Context(), binary, append([]string{"-test.failfast", "-test.timeout=2m"}, suiteFlags(args[1:])...)...)
-	suite.Dir = filepath.Join(root, filepath.FromSlash(pkg))
-	out, err := suite.CombinedOutput()
-	failed := bytes.Contains(out, []byte("--- FAIL: ")) && !bytes.Contains(out, []byte("panic: test timed out"))
-	switch {
-	case p.file == "" && (err != nil || bytes.Contains(out, []byte("no tests to run"))):
-		t.Errorf("go test %s, with nothing planted: %v\n%s", p.suite, err, out)
-	case p.file != "" && err == nil:
-		t.Errorf("nobody notices that this is gone: %s\ngo test %s\n%s", p.mechanism, p.suite, out)
-	case p.file != "" && !failed:
-		t.Errorf("no test says that this is gone: %s\ngo test %s\n%v\n%s", p.mechanism, p.suite, err, out)
 	}
 }
 
-// suiteFlags are the flags of go test as a test binary has them.
-func suiteFlags(args []string) []string {
-	out := slices.Clone(args)
-	for i, a := range out {
-		if a == "-run" || a == "-short" {
-			out[i] = "-test." + a[1:]
+// find plants the bug and demands that its suite finds it.
+func (p *planted) find(t *testing.T) {
+	text, err := p.plant()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := filepath.Abs(filepath.FromSlash(p.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	copied, overlay := filepath.Join(dir, "planted.go"), filepath.Join(dir, "overlay.json")
+	list, err := json.Marshal(map[string]map[string]string{"Replace": {path: copied}})
+	if err := errors.Join(err, os.WriteFile(copied, text, 0o600), os.WriteFile(overlay, list, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	pkg, flags := p.flags()
+	out, err := runSuite(t, buildSuite(t, pkg, dir, "-overlay", overlay), pkg, flags)
+	switch {
+	case err == nil:
+		t.Errorf("nobody notices that this is gone: %s\ngo test %s\n%s", p.mechanism, p.suite, out)
+	case !strings.Contains(out, "--- FAIL: ") || strings.Contains(out, "panic: test timed out"):
+		t.Errorf("no test says that this is gone: %s\ngo test %s: %v\n%s", p.mechanism, p.suite, err, out)
+	}
+}
+
+// buildSuite builds the tests of a package.
+func buildSuite(t *testing.T, pkg, dir string, flags ...string) (binary string) {
+	t.Helper()
+	binary = filepath.Join(dir, "suite.test")
+	args := append([]string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", binary}, append(flags, pkg)...)
+	if out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// runSuite runs the tests of a package until one fails.
+func runSuite(t *testing.T, binary, pkg string, flags []string) (string, error) {
+	c := exec.CommandContext(t.Context(), binary, append([]string{"-test.failfast", "-test.timeout=3m"}, flags...)...)
+	c.Dir = filepath.FromSlash(pkg)
+	out, err := c.CombinedOutput()
+	return string(out), err
+}
+
+// flags returns the package of the suite, and the flags of go test as a test binary has them.
+func (p *planted) flags() (pkg string, flags []string) {
+	words := strings.Fields(p.suite)
+	for i, w := range words {
+		if w == "-run" || w == "-short" {
+			words[i] = "-test." + w[1:]
 		}
 	}
-	return out
+	return words[0], words[1:]
 }

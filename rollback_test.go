@@ -72,6 +72,11 @@ func TestVanishedSnapshotIsNoticed(t *testing.T) {
 	if !errors.Is(lost.Err(), varve.ErrRolledBack) || len(lost.Snapshots) != 1 || lost.Snapshots[0] != second {
 		t.Fatalf("%+v", lost)
 	}
+	// Somebody may have a copy of the slot yet: what it needs must not go.
+	packs := packBytes(t, r)
+	if _, err := mustOpen(t, r).v.Collect(t.Context(), varve.CollectOptions{}); !errors.Is(err, varve.ErrRolledBack) || packBytes(t, r) != packs {
+		t.Errorf("a collection: %v; %d bytes of packs of %d", err, packBytes(t, r), packs)
+	}
 	if _, err := mustOpen(t, r).v.AcceptLoss(t.Context()); err != nil {
 		t.Fatal(err)
 	}

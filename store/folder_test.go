@@ -174,6 +174,17 @@ func TestFolderShortFile(t *testing.T) {
 	}
 }
 
+// TestFolderCloseFails: a failed write or a full quota that a network file system tells at the close is told.
+func TestFolderCloseFails(t *testing.T) {
+	f := folder(disk.NewFaulty(memory().Root(), disk.FailKind(disk.OpClose, 1, syscall.EDQUOT)).Root(), 1)
+	if err := f.Put(t.Context(), "x", []byte("abc"), []byte("def")); !errors.Is(err, syscall.EDQUOT) {
+		t.Errorf("%v", err)
+	}
+	if _, err := f.Stat(t.Context(), "x"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is there: %v", err)
+	}
+}
+
 type losing struct{ disk.Dir }
 
 func (l losing) Create(name string, mode uint32) (disk.File, error) {

@@ -172,6 +172,48 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestRevoked: a forgotten snapshot is back when the session that brings it back has finished, and not before.
+func TestRevoked(t *testing.T) {
+	db, h := vaultOf(t)
+	id := commit(t, db, manifest(t, Snapshot{Project: project, Version: 1}))
+	there := func() int {
+		t.Helper()
+		again := New(db, ledger.New(db, "other"))
+		if err := errors.Join(h.Refresh(t.Context()), again.Refresh(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		n := len(h.Snapshots(project))
+		if m := len(again.Snapshots(project)); m != n {
+			t.Errorf("%d for one, %d for another", n, m)
+		}
+		return n
+	}
+	if n := there(); n != 1 {
+		t.Fatalf("%d snapshots", n)
+	}
+	for _, finishes := range []bool{false, true} {
+		s, _ := h.Get(id)
+		if err := h.Ledger.Append(t.Context(), ForgetRecord(s)); err != nil {
+			t.Fatal(err)
+		}
+		err := db.Write(t.Context(), object.Who{}, func(ctx context.Context, s *object.Session) error {
+			if err := h.Ledger.Append(ctx, RevokeRecord(id, s.ID)); err != nil {
+				return err
+			}
+			if n := there(); n != 0 {
+				t.Error("back before the session has finished")
+			}
+			if !finishes {
+				return nil
+			}
+			return s.Finish(ctx)
+		})
+		if n := there(); err != nil || (n == 1) != finishes {
+			t.Errorf("the session finishes %v: %d snapshots, %v", finishes, n, err)
+		}
+	}
+}
+
 // TestMarks: milestones, tags and holds are those of the ledger on top of what the snapshot says itself.
 func TestMarks(t *testing.T) {
 	db, h := vaultOf(t)

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"varve/internal/digest"
+	"varve/internal/index"
 	"varve/internal/object"
 	"varve/internal/seal"
 	"varve/store"
@@ -45,6 +47,46 @@ func TestOtherCopy(t *testing.T) {
 	alter(t, m, packs[1], gone)
 	if err := getAll(open(t, m, options(3)), p); !errors.Is(err, object.ErrMissing) || errors.Is(err, object.ErrDamaged) {
 		t.Errorf("gone twice: %v", err)
+	}
+}
+
+// TestLyingIndex: where the index says that an object lies is another, or nothing. What is read is the object all the
+// same if it is elsewhere, and missing or damaged if it is not: never the other.
+func TestLyingIndex(t *testing.T) {
+	m := store.NewMemory()
+	db := create(t, m)
+	there, nowhere := chunk(1, 1000), chunk(2, 1000)
+	mustKeep(t, db, "one", there, chunk(3, 1000), chunk(4, 1000))
+	db = open(t, m, options(3))
+	l, err := db.Locate(t.Context(), db.Digest(there))
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := int64(0)
+	for _, s := range db.Segments() {
+		for _, p := range s.Packs() {
+			if p.ID == index.PackID(l.Pack) {
+				size = p.Size
+			}
+		}
+	}
+	w := new(index.Writer)
+	n := w.AddPack(index.PackInfo{ID: index.PackID(l.Pack), Size: size})
+	w.Add(db.Digest(nowhere), n, l.Block, l.Place, 0)  // the place of there
+	w.Add(db.Digest(there), n, l.Block, l.Place+1, 0)  // the place of the third
+	w.Add(db.Digest(there), n, l.Block, l.Place+99, 0) // no place at all
+	name := strings.Repeat("7", 32)
+	b, err := db.Keys().Seal(nil, seal.Index, []byte(name), w.Encode(), db.Rand())
+	if err == nil {
+		err = m.Put(t.Context(), "index/"+name, b)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	db = open(t, m, options(2))
+	mustGet(t, db, there)
+	if got, err := db.NewReader().Get(t.Context(), db.Digest(nowhere), nil); !errors.Is(err, object.ErrMissing) && !errors.Is(err, object.ErrDamaged) {
+		t.Errorf("got %d bytes, %v", len(got), err)
 	}
 }
 

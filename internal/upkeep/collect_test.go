@@ -117,7 +117,7 @@ type kept struct {
 }
 
 // content is what the forgotten snapshot had, and others have again.
-func content() files { return files{"again": random(1, 280)} }
+func content() files { return files{"again": random(1, 300)} }
 
 func newCrowded(t *testing.T) *crowded {
 	c := &crowded{vault: newVault(t, store.NewMemory()), seed: 20}
@@ -205,6 +205,11 @@ func (c *crowded) check(programs ...*actor) {
 			if err == nil {
 				err = same(got, k.f)
 			}
+			r := db.NewReader()
+			get := func(ctx context.Context, d digest.Digest) ([]byte, error) { return r.Get(ctx, d, nil) }
+			for _, cerr := range k.snap.ReadChanges(c.t.Context(), get) {
+				err = errors.Join(err, cerr)
+			}
 			if err != nil {
 				c.t.Errorf("%s, %s: %v", when, k.snap.ID, err)
 			}
@@ -279,8 +284,10 @@ func TestTurns(t *testing.T) {
 			one.past("put gc/")
 			again := c.writer(content())
 			again.past("list packs/")
-			_ = two.end()
-			c.check(again, one)
+			two.past("put gc/")
+			two.until("put gc/")
+			_ = again.end()
+			c.check(two, one)
 		},
 		"a collector is overtaken before it deletes": func(c *crowded) {
 			w := c.writer(content())
@@ -346,6 +353,28 @@ func TestLastCopy(t *testing.T) {
 		_ = w.end()
 		c.check(col)
 	})
+	t.Run("whole", func(t *testing.T) {
+		c := newCrowded(t)
+		col := c.collector()
+		col.until("put gc/")
+		base, child := random(3, 300), slices.Clone(again)
+		copy(child[100:], "changed here")
+		var win seal.Window
+		win.Add(base)
+		err := c.open(c.store).Write(t.Context(), object.Who{}, func(ctx context.Context, s *object.Session) error {
+			w := s.Writer(seal.Fast)
+			payload, _, _ := win.Encode(nil, again, 2*len(again)) // all literal
+			err := errors.Join(w.Store(object.Content, w.Sum(base), base), w.StoreDelta(w.Sum(again), len(again), payload, []digest.Digest{w.Sum(base)}))
+			return errors.Join(err, w.Flush(), s.Flush())
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.vault.db = c.open(c.store)
+		c.snap(files{"again": child}, content())
+		c.kept = append(c.kept, kept{c.snaps[2], c.want[2]})
+		c.check(col)
+	})
 	t.Run("condemned", func(t *testing.T) {
 		c, col, _, second := twice(t)
 		if err := c.writer(content()).end(); err != nil {
@@ -363,4 +392,45 @@ func TestLastCopy(t *testing.T) {
 		remove(c, second)
 		c.check()
 	})
+}
+
+// TestCollectRefuses: a collection that does not know all that is needed deletes nothing.
+func TestCollectRefuses(t *testing.T) {
+	for name, harm := range map[string]func(c *crowded, k kept, db *object.DB) string{
+		"a slot": func(c *crowded, k kept, _ *object.DB) string { return object.SlotName(k.snap.ID) },
+		"a record": func(c *crowded, _ kept, _ *object.DB) string {
+			for name := range c.objects() {
+				if strings.HasPrefix(name, "ledger/") {
+					return name
+				}
+			}
+			return ""
+		},
+		"content": func(c *crowded, k kept, db *object.DB) string {
+			return object.PackName(c.packOf(db, db.Digest(k.f["other"])))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCrowded(t)
+			db := c.open(c.store)
+			if err := db.Refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			harmed := harm(c, c.kept[0], db)
+			b := c.objects()[harmed]
+			c.replace(harmed, b[:len(b)-1])
+			before := c.objects()
+			db = c.open(c.store)
+			var clock time.Duration
+			if _, err := upkeep.Collect(t.Context(), db, c.history(db), c.options(&clock)); !errors.Is(err, upkeep.ErrIncomplete) {
+				t.Errorf("%s is damaged: %v", harmed, err)
+			}
+			after := c.objects()
+			for name := range before {
+				if after[name] == nil {
+					t.Errorf("%s is damaged, and %s was deleted", harmed, name)
+				}
+			}
+		})
+	}
 }
