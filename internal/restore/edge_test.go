@@ -12,7 +12,11 @@ import (
 
 	"pgregory.net/rapid"
 
+	"varve/internal/digest"
 	"varve/internal/disk"
+	"varve/internal/object"
+	"varve/internal/seal"
+	"varve/internal/tree"
 )
 
 var manyFiles = flag.Int("many", 2000, "files in the tests with many")
@@ -390,5 +394,64 @@ func TestNoLinkToChanged(t *testing.T) {
 	}
 	if diff := now.differs(look(t, d)); diff != "" {
 		t.Fatal(diff)
+	}
+}
+
+// TestFalseLength: a chunk that is not as long as its file's recipe says fails the file: there is nothing under its
+// name, and nothing of it in another file.
+func TestFalseLength(t *testing.T) {
+	v := newVault(t)
+	var root digest.Digest
+	err := v.db.Write(t.Context(), object.Who{}, func(ctx context.Context, s *object.Session) error {
+		w := s.Writer(seal.Fast)
+		pages := func(p []byte) (digest.Digest, error) { return w.Put(ctx, object.Pages, p) }
+		b := tree.NewBuilder(pages)
+		b.Reset()
+		for i, name := range []string{"long", "right", "short"} {
+			r := tree.Recipe{Size: 3000}
+			for n := range 3 {
+				size := 1000
+				if n == 1 {
+					size += 1 - i
+				}
+				d, err := w.Put(ctx, object.Content, []byte(noise(uint64(i*3+n), size)))
+				if err != nil {
+					return err
+				}
+				r.Items = append(r.Items, tree.Item{Kind: tree.Chunk, Len: 1000, Digest: d})
+			}
+			e := tree.Entry{Name: name, Type: disk.Regular, Mode: 0o644, Size: r.Size}
+			var err error
+			if e.Content, e.Recipe, err = tree.PutRecipe(pages, &r); err == nil {
+				err = b.Add(&e)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		var err error
+		if root, _, err = b.Finish(); err != nil {
+			return err
+		}
+		return errors.Join(w.Flush(), s.Flush())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := disk.NewMemory(disk.MemoryOptions{}).Root()
+	p, err := Make(t.Context(), v.options(root, d))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := p.Apply(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Errors) != 2 || !errors.Is(r.Errors[0].Err, ErrSize) || !errors.Is(r.Errors[1].Err, ErrSize) {
+		t.Errorf("errors %v", r.Errors)
+	}
+	want := noise(3, 1000) + noise(4, 1000) + noise(5, 1000)
+	if got := look(t, d); len(got) != 1 || got["right"].content != want {
+		t.Errorf("restored: %v", got)
 	}
 }

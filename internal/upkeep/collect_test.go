@@ -48,9 +48,9 @@ func (a *actor) wait() {
 	}
 }
 
-// until lets operations happen up to one that begins with line.
-func (a *actor) until(line string) {
-	for !a.ended && !strings.HasPrefix(a.next, line) {
+// until lets operations happen up to one that begins with one of lines.
+func (a *actor) until(lines ...string) {
+	for !a.ended && !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(a.next, line) }) {
 		a.step()
 	}
 }
@@ -280,7 +280,7 @@ func TestTurns(t *testing.T) {
 			one.until("put gc/")
 			c.forget(c.kept[len(c.kept)-1].snap)
 			two := c.collector()
-			two.until("put gc/")
+			two.until("put gc/", "delete packs/")
 			one.past("put gc/")
 			again := c.writer(content())
 			again.past("list packs/")
