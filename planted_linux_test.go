@@ -34,7 +34,7 @@ type planted struct {
 const plantedDir = "testdata/planted"
 
 // leastPlanted is how many mechanisms are known to be guarded. There may be more, never fewer.
-const leastPlanted = 85
+const leastPlanted = 90
 
 func readPlanted(t *testing.T) []planted {
 	t.Helper()
