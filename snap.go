@@ -103,8 +103,10 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 			return nil
 		}, func() error {
 			p.v.list(ctx, s, snap.ID)
-			s.Leave()
 			return p.v.history.Add(s.ID, manifest)
+		}, func() error {
+			s.Leave()
+			return nil
 		})
 	}, func() error { return p.v.history.Refresh(ctx) })
 	if err != nil {

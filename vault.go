@@ -100,7 +100,7 @@ type Options struct {
 
 // distantReaders is how many goroutines read from a vault that is reached over a network: they wait more than they
 // work.
-const distantReaders = 8
+const distantReaders = 16
 
 func (o Options) filled() Options {
 	if o.Now == nil {

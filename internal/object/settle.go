@@ -11,12 +11,16 @@ import (
 // Settle makes durable what other writers have put, if any is registered: what the session puts next may speak
 // of it.
 func (s *Session) Settle(ctx context.Context) error {
+	t, ok := s.db.store.(store.Settler)
+	if !ok {
+		return nil
+	}
 	own := "sess/" + s.ID.String() + "/"
 	for o, err := range s.db.store.List(ctx, "sess/") {
 		if err != nil {
 			return fmt.Errorf("list sessions: %w", err)
 		}
-		if t, ok := s.db.store.(store.Settler); ok && !strings.HasPrefix(o.Name, own) {
+		if !strings.HasPrefix(o.Name, own) {
 			return t.Settle(ctx)
 		}
 	}

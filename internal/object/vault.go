@@ -136,7 +136,11 @@ func (db *DB) Config() Config { return db.config }
 // Open opens the vault in s. passphrase, or the text of a recovery key, is asked for only when every slot needs
 // one and what Options.Recall knows does not open it; nil means that there is none to ask.
 func Open(ctx context.Context, s store.Store, passphrase func() ([]byte, error), opt Options) (*DB, error) {
-	b, err := s.Get(ctx, "config", 0, -1, nil)
+	var b []byte
+	var slots []Key
+	var err, keysErr error
+	err = store.Together(s, func() (err error) { b, err = s.Get(ctx, "config", 0, -1, nil); return err },
+		func() error { slots, keysErr = readKeys(ctx, s); return nil })
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNoVault
 	}
@@ -154,9 +158,8 @@ func Open(ctx context.Context, s store.Store, passphrase func() ([]byte, error),
 	if err != nil || c.Format != Format {
 		return nil, fmt.Errorf("config: %w", ErrDamaged)
 	}
-	slots, err := readKeys(ctx, s)
-	if err != nil {
-		return nil, err
+	if keysErr != nil {
+		return nil, keysErr
 	}
 	var keys *seal.Keys
 	recall := func() []byte { return opt.recall(sid) }
