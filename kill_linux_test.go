@@ -36,10 +36,7 @@ func TestKill(t *testing.T) {
 	if out, err := exec.Command("strace", "-f", "-qq", "-e", "trace=none", "true").CombinedOutput(); err != nil {
 		t.Skipf("kills of the real program need strace and ptrace: %v %s", err, out)
 	}
-	binary := filepath.Join(t.TempDir(), "varve")
-	if out, err := exec.Command("go", "build", "-o", binary, "./cmd/varve").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	binary := buildProgram(t)
 	fresh, kept := newBench(t, binary, 0), newBench(t, binary, 2)
 	every := 6 // the steps grow, so that late calls are reached
 	if *long {
@@ -75,6 +72,16 @@ func TestKill(t *testing.T) {
 	if kills.Load() < 100 {
 		t.Errorf("only %d kills: the calls that are waited for are not those that the program makes", kills.Load())
 	}
+}
+
+// buildProgram builds the real program.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "varve")
+	if out, err := exec.Command("go", "build", "-o", binary, "./cmd/varve").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return binary
 }
 
 // newBench makes a project that has seen some steps. After the first, varve keeps the state before.
