@@ -45,6 +45,18 @@ func (v *Vault) Rollback(ctx context.Context) (*Rollback, error) {
 	if err := v.history.Refresh(ctx); err != nil {
 		return nil, err
 	}
+	return v.missing(ctx)
+}
+
+// missing is the rollback that a second look confirms: a snapshot may have been forgotten and collected between the
+// readings of the records and of the commits.
+func (v *Vault) missing(ctx context.Context) (*Rollback, error) {
+	if r := v.rollback(); r.Err() == nil {
+		return r, nil
+	}
+	if err := v.history.Refresh(ctx); err != nil {
+		return nil, err
+	}
 	return v.rollback(), nil
 }
 
@@ -158,10 +170,14 @@ func (r *Rollback) findings() []Finding {
 }
 
 // lookBack is Rollback after a snapshot, whose catalogue was just read: it keeps the mark, and warns.
-func (v *Vault) lookBack() {
+func (v *Vault) lookBack(ctx context.Context) {
 	v.catalogLock.Lock()
 	defer v.catalogLock.Unlock()
-	if err := v.rollback().Err(); err != nil && v.opt.Warn != nil {
+	r, err := v.missing(ctx)
+	if err == nil {
+		err = r.Err()
+	}
+	if err != nil && v.opt.Warn != nil {
 		v.opt.Warn("vault", err)
 	}
 }

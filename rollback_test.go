@@ -210,3 +210,43 @@ func TestCatalogueRace(t *testing.T) {
 		t.Errorf("%v, %v", entries, err)
 	}
 }
+
+// TestForgottenMeanwhileIsNotLost: a snapshot that others forget and collect while this process looks, after it read
+// the records and before it lists the commits, is not taken for lost.
+func TestForgottenMeanwhileIsNotLost(t *testing.T) {
+	r := kept(t, 2)
+	ctx := t.Context()
+	others := &rig{vault: r.vault, home: r.home, now: r.now, rand: r.rand, workers: 1, noCache: true, noState: true}
+	meanwhile := func() {
+		s := mustOpen(t, others)
+		if err := s.p.Forget(ctx, s.p.Latest()); err != nil {
+			t.Error(err)
+		}
+		if _, err := s.v.Collect(ctx, varve.CollectOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+	armed := false
+	s, err := r.open(ctx, hooks{vault: func(op disk.Op) error {
+		if armed && op.Kind == disk.OpList && op.Path == "snap" {
+			armed = false
+			meanwhile()
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustSnap(t, mustOpen(t, others))
+	armed = true
+	lost, err := s.v.Rollback(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if armed {
+		t.Fatal("the commits were not listed")
+	}
+	if err := lost.Err(); err != nil {
+		t.Errorf("%v: %v", err, lost.Snapshots)
+	}
+}

@@ -112,7 +112,7 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.v.lookBack()
+	p.v.lookBack(ctx)
 	return snap, nil
 }
 
