@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -432,5 +433,67 @@ func TestResume(t *testing.T) {
 		if err := verified(ctx, mustOpen(t, r).v); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestCollectSweeps: a collection removes what a process that died in a put has left and the empty folders of sessions
+// that have ended, but nothing that someone may still be at.
+func TestCollectSweeps(t *testing.T) {
+	ctx := t.Context()
+	r := newRig(1)
+	build(t, r, fixture.Game, 0)
+	mustSnap(t, mustOpen(t, r))
+	hexed := strings.Repeat("0", 32)
+	young, pack, record := "index/tmp-"+hexed, "packs/00/tmp-"+hexed, "ledger/tmp-"+hexed
+	put := func(name string, at time.Time) {
+		t.Helper()
+		dir, base := path.Split(name)
+		d, err := disk.MkdirAll(r.vault.Root(), strings.TrimSuffix(dir, "/"), 0o755)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := fixture.NewWriter(d, at)
+		w.Put(base, 0o600, []byte("half"))
+		if err := w.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Unix(0, r.now.Load())
+	put(pack, now)
+	put(young, now.Add(-time.Hour))
+	put(record, now.Add(-48*time.Hour))
+	left := func() (names []string) {
+		for o, err := range store.NewFolder(r.vault.Root()).Leftovers(ctx) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, o.Name)
+		}
+		return names
+	}
+	if n := len(left()); n != 4 {
+		t.Fatalf("%d leftovers before: %q", n, left())
+	}
+	// Somebody is at it: their packs stay, and so does what is young.
+	beat := "sess/" + strings.Repeat("7", 32) + "/0"
+	put(beat, now)
+	collect := func(want ...string) {
+		t.Helper()
+		if _, err := mustOpen(t, r).v.Collect(ctx, varve.CollectOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := left(); !slices.Equal(got, want) {
+			t.Errorf("left is %q, want %q", got, want)
+		}
+	}
+	collect(young, pack)
+	if err := store.NewFolder(r.vault.Root()).Delete(ctx, beat); err != nil {
+		t.Fatal(err)
+	}
+	collect(young, "packs/00/")
+	r.now.Add(int64(48 * time.Hour))
+	collect()
+	if err := verified(ctx, mustOpen(t, r).v); err != nil {
+		t.Error(err)
 	}
 }

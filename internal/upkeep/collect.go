@@ -471,6 +471,7 @@ func (c *collector) finishOthers() error {
 
 // tidy removes what ended sessions and collections have left, and counts what stays.
 func (c *collector) tidy() error {
+	left := c.leftovers()
 	sessions, err := c.db.Sessions(c.ctx)
 	if err != nil {
 		return err
@@ -504,6 +505,7 @@ func (c *collector) tidy() error {
 			}
 		}
 	}
+	c.sweep(left)
 	c.result.Kept = len(c.db.Sound())
 	return errors.Join(c.refill(), c.db.Store().Barrier(c.ctx))
 }
