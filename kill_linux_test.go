@@ -2,6 +2,7 @@ package varve_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ const killedCalls = "write,pwrite64,fsync,fdatasync,renameat,renameat2,linkat,un
 type bench struct {
 	binary string
 	base   string // folders project, vault and cache to begin with, or without a vault
+	vault  string // empty: the folder vault beside the project
 	wants  []string
 }
 
@@ -126,7 +128,7 @@ func (b *bench) command(dir string, prefix []string, args ...string) *exec.Cmd {
 		}
 	}
 	all := append(prefix, b.binary)
-	all = append(all, args[0], "-C", filepath.Join(dir, "project"), "--vault", filepath.Join(dir, "vault"))
+	all = append(all, args[0], "-C", filepath.Join(dir, "project"), "--vault", cmp.Or(b.vault, filepath.Join(dir, "vault")))
 	all = append(all, args[1:]...)
 	c := exec.Command(all[0], all[1:]...)
 	c.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"), "XDG_DATA_HOME="+filepath.Join(dir, "data"), "GOMAXPROCS=1")
