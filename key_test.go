@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"varve"
@@ -212,4 +213,26 @@ func copyKeys(t *testing.T, from, to *rig) string {
 		t.Fatal(err)
 	}
 	return entries[0].Name
+}
+
+// TestSlowerMakingLeavesNoKey: of two who make a vault at once the slower opens the other's, and leaves no key that
+// opens nothing.
+func TestSlowerMakingLeavesNoKey(t *testing.T) {
+	r := newRig(1)
+	others, raced := r.options(), false
+	s, err := r.open(t.Context(), hooks{vault: func(op disk.Op) error {
+		if op.Kind == disk.OpPublish && strings.HasPrefix(op.To, "keys/") && !raced {
+			raced = true
+			if _, made, err := varve.OpenDir(t.Context(), r.vault.Root(), true, others); err != nil || !made {
+				t.Errorf("made %v, %v", made, err)
+			}
+		}
+		return nil
+	}})
+	if err != nil || !raced {
+		t.Fatalf("raced %v: %v", raced, err)
+	}
+	if err := verified(t.Context(), s.v); err != nil {
+		t.Error(err)
+	}
 }

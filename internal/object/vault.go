@@ -1,6 +1,7 @@
 package object
 
 import (
+	"bytes"
 	"context"
 	"crypto/subtle"
 	"encoding/hex"
@@ -89,7 +90,11 @@ func Create(ctx context.Context, s store.Store, sha256 bool, opt Options) (*DB, 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Put(ctx, "config", append(b, '\n')); err != nil {
+	b = append(b, '\n')
+	if err := s.Put(ctx, "config", b); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			db.withdraw(ctx, b)
+		}
 		return nil, fmt.Errorf("write config: %w", err)
 	}
 	if err := s.Barrier(ctx); err != nil {
@@ -99,6 +104,14 @@ func Create(ctx context.Context, s store.Store, sha256 bool, opt Options) (*DB, 
 		return nil, fmt.Errorf("keep space back: %w", err)
 	}
 	return db, s.Barrier(ctx)
+}
+
+// withdraw removes the key of a making that was not the first: it opens nothing. If it cannot be removed, a check tells
+// of it.
+func (db *DB) withdraw(ctx context.Context, config []byte) {
+	if there, err := db.store.Get(ctx, "config", 0, -1, nil); err == nil && !bytes.Equal(there, config) {
+		_ = db.store.Delete(ctx, keyName(db.Opened().ID))
+	}
 }
 
 // newMaster draws a master key. One that a making which was cut short has left beside the data is used again:
