@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,6 +19,7 @@ import (
 	"varve"
 	"varve/internal/disk"
 	"varve/internal/fixture"
+	"varve/store"
 )
 
 // killedCalls are everything by which the program changes a file system, and openat, which makes files.
@@ -28,6 +31,8 @@ type bench struct {
 	base   string // folders project, vault and cache to begin with, or without a vault
 	vault  string // empty: the folder vault beside the project
 	wants  []string
+	gone   []int    // versions that need not be there any more
+	ends   []string // what ends the work that was broken off, before all must be well; nil: nothing need
 }
 
 // TestKill kills the real program before its Nth system call of each kind.
@@ -40,9 +45,9 @@ func TestKill(t *testing.T) {
 	}
 	binary := buildProgram(t)
 	fresh, kept := newBench(t, binary, 0), newBench(t, binary, 2)
-	every := 6 // the steps grow, so that late calls are reached
+	every, least := 6, 100 // the steps grow, so that late calls are reached
 	if *long {
-		every = math.MaxInt
+		every, least = math.MaxInt, 500
 	}
 	type verbCase struct {
 		name string
@@ -50,12 +55,21 @@ func TestKill(t *testing.T) {
 		args []string
 	}
 	var kills atomic.Int64
-	for _, v := range []verbCase{
+	verbs := []verbCase{
 		{"first snap", fresh, []string{"snap", "-q"}},
 		{"second snap", kept, []string{"snap", "-q"}},
 		{"restore to a new folder", kept, []string{"restore", "v1", "-q", "--to", "OUT"}},
 		{"restore in place", kept, []string{"restore", "v1", "-q", "--delete"}},
-	} {
+	}
+	if *long {
+		forgetting := &bench{binary: binary, base: kept.base, wants: kept.wants, gone: []int{1}}
+		verbs = append(verbs, verbCase{"forget", forgetting, []string{"forget", "v1", "-q", "--yes"}},
+			verbCase{"gc", newWeeds(t, binary), []string{"gc", "-q", "--yes"}},
+			verbCase{"verify", kept, []string{"verify", "--data", "-q"}},
+			verbCase{"repair", newDamage(t, binary), []string{"repair", "-q"}})
+	}
+	for _, v := range verbs {
+		before := kills.Load()
 		calls := strings.Split(killedCalls, ",")
 		each(t, len(calls), func(i int) error {
 			for n := 1; ; n += 1 + n/every {
@@ -69,9 +83,10 @@ func TestKill(t *testing.T) {
 				kills.Add(1)
 			}
 		})
+		t.Logf("%s: %d kills", v.name, kills.Load()-before)
 	}
 	t.Logf("%d kills", kills.Load())
-	if kills.Load() < 100 {
+	if kills.Load() < int64(least) {
 		t.Errorf("only %d kills: the calls that are waited for are not those that the program makes", kills.Load())
 	}
 }
@@ -86,8 +101,9 @@ func buildProgram(t *testing.T) string {
 	return binary
 }
 
-// newBench makes a project that has seen some steps. After the first, varve keeps the state before.
-func newBench(t *testing.T, binary string, steps int) *bench {
+// newBench makes a project that has seen some steps. After the first, varve keeps the state before. What is named is
+// run before all else.
+func newBench(t *testing.T, binary string, steps int, before ...string) *bench {
 	t.Helper()
 	b := &bench{binary: binary, base: t.TempDir()}
 	for _, name := range []string{"project", "cache"} {
@@ -100,6 +116,11 @@ func newBench(t *testing.T, binary string, steps int) *bench {
 		t.Fatal(err)
 	}
 	defer d.Close()
+	if len(before) > 0 {
+		if err := b.run(b.base, nil, before...); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for n := range steps + 1 {
 		if n == 0 {
 			err = fixture.Build(d, fixture.Game, fixture.Options{})
@@ -116,6 +137,51 @@ func newBench(t *testing.T, binary string, steps int) *bench {
 		if out, err := b.command(b.base, nil, "snap", "-q").CombinedOutput(); err != nil {
 			t.Fatalf("snap: %v\n%s", err, out)
 		}
+	}
+	return b
+}
+
+// newWeeds makes a project of whose snapshots every second one is forgotten: a collection has packs to delete and to rewrite.
+func newWeeds(t *testing.T, binary string) *bench {
+	t.Helper()
+	b := newBench(t, binary, 6)
+	if err := b.run(b.base, nil, "forget", "v2", "v4", "-q", "--yes"); err != nil {
+		t.Fatal(err)
+	}
+	b.gone = []int{2, 4}
+	return b
+}
+
+// newDamage makes a vault with parity in which a byte of the largest pack has turned.
+func newDamage(t *testing.T, binary string) *bench {
+	t.Helper()
+	b := newBench(t, binary, 2, "init", "--parity", "2", "-q")
+	b.ends = []string{"repair", "-q"}
+	var largest string
+	var size int64
+	err := filepath.WalkDir(filepath.Join(b.base, "vault", "packs"), func(at string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		st, err := e.Info()
+		if err == nil && st.Size() > size {
+			largest, size = at, st.Size()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(largest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[size/2] ^= 1
+	if err := errors.Join(os.Chmod(largest, 0o600), os.WriteFile(largest, content, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if b.run(b.base, nil, "verify", "--data", "-q") == nil {
+		t.Fatal("the damage is not noticed")
 	}
 	return b
 }
@@ -162,12 +228,24 @@ func (b *bench) kill(t *testing.T, call string, n int, args []string) (dead bool
 
 // check: the vault opens, every snapshot is whole, a restore is whole or absent file by file, and work goes on.
 func (b *bench) check(dir string) error {
+	if b.ends != nil {
+		if err := b.run(dir, nil, b.ends...); err != nil {
+			return err
+		}
+	}
 	ctx := context.Background()
 	project, err := disk.Open(filepath.Join(dir, "project"))
 	if err != nil {
 		return err
 	}
-	v, _, err := varve.OpenOrCreate(ctx, filepath.Join(dir, "vault"), varve.Options{})
+	defer project.Close()
+	vault, err := disk.Create(filepath.Join(dir, "vault"))
+	if err != nil {
+		return err
+	}
+	folder := store.NewFolder(vault)
+	defer folder.Close()
+	v, _, err := varve.OpenStore(ctx, folder, true, varve.Options{})
 	if err != nil {
 		return err
 	}
@@ -175,18 +253,28 @@ func (b *bench) check(dir string) error {
 	if err != nil {
 		return err
 	}
-	all := p.Snapshots()
-	if len(all) < len(b.wants)-1 {
-		return fmt.Errorf("%d snapshots are left of %d", len(all), len(b.wants)-1)
+	there := map[int]bool{}
+	for _, s := range p.Snapshots() {
+		there[s.Version] = true
+		want := b.wants[min(s.Version, len(b.wants))-1]
+		if got, err := restored(ctx, p, s); err != nil || got != want {
+			return fmt.Errorf("%s: %w\n%s", s.Ref(), err, differ(got, want))
+		}
 	}
-	for i, s := range all {
-		if got, err := restored(ctx, p, s); err != nil || got != b.wants[min(i, len(b.wants)-1)] {
-			return fmt.Errorf("%s: %w\n%s", s.Ref(), err, differ(got, b.wants[min(i, len(b.wants)-1)]))
+	for n := 1; n < len(b.wants); n++ {
+		if !there[n] && !slices.Contains(b.gone, n) {
+			return fmt.Errorf("v%d is not there", n)
 		}
 	}
 	if err := b.checkOut(dir); err != nil {
 		return err
 	}
+	return b.goOn(ctx, dir, &site{v: v, p: p, dir: project})
+}
+
+// goOn: a restore in place that was begun can be undone, and work goes on.
+func (b *bench) goOn(ctx context.Context, dir string, s *site) error {
+	p, project := s.p, s.dir
 	st := &story{restoring: []string{b.wants[len(b.wants)-1], b.wants[0]}}
 	now, err := list(project)
 	if err != nil {
@@ -195,7 +283,7 @@ func (b *bench) check(dir string) error {
 	if err := st.eitherOf(now); err != nil {
 		return err
 	}
-	if len(p.Operations()) > 0 {
+	if ops := p.Operations(); len(ops) > 0 && ops[0].Verb == "restore" {
 		if _, res, err := p.Undo(ctx, false); err != nil || len(res.Errors) > 0 {
 			return fmt.Errorf("undo: %w, %+v", err, res)
 		}
@@ -203,11 +291,11 @@ func (b *bench) check(dir string) error {
 			return fmt.Errorf("undo gave something else: %w\n%s", err, differ(now, st.restoring[0]))
 		}
 	}
-	s, err := p.Snap(ctx, plainSnap())
+	snap, err := p.Snap(ctx, plainSnap())
 	if err != nil {
 		return err
 	}
-	if got, err := restored(ctx, p, s); err != nil || got != now {
+	if got, err := restored(ctx, p, snap); err != nil || got != now {
 		return fmt.Errorf("snapshot afterwards: %w\n%s", err, differ(got, now))
 	}
 	if out, err := b.command(dir, nil, "verify", "--data", "-q").CombinedOutput(); err != nil {

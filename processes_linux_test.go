@@ -23,7 +23,7 @@ import (
 	"varve/internal/fixture"
 )
 
-var soak = flag.Duration("soak", 0, "for how long real processes share a vault; 0: a minute with -long, else two seconds")
+var soak = flag.Duration("soak", time.Minute, "with -long, for how long real processes share a vault")
 
 const (
 	writers     = 4
@@ -36,18 +36,11 @@ const (
 // forgets. At random they are killed, or stopped for a while. Each snapshot that was reported and not forgotten is
 // whole, for the reader meanwhile and for all afterwards, and a last collection leaves nothing for the next.
 func TestProcesses(t *testing.T) {
-	if testing.Short() || raceOn {
-		t.Skip("a minute of real processes: not with -short or -race")
+	if !*long {
+		t.Skip("a minute of real processes: only with -long")
 	}
-	t.Parallel()
 	c := &company{bench: &bench{binary: buildProgram(t)}, base: shortDir(t), running: map[*exec.Cmd]bool{}, going: map[varve.ID]bool{}, counts: map[string]int{}}
 	c.bench.vault = filepath.Join(c.base, "vault")
-	if *soak == 0 {
-		*soak = 2 * time.Second
-		if *long {
-			*soak = time.Minute
-		}
-	}
 	c.end = time.Now().Add(*soak)
 	for n := range writers {
 		w := &writer{dir: filepath.Join(c.base, fmt.Sprint("writer", n)), random: rand.New(rand.NewPCG(uint64(n), 1))}
@@ -155,6 +148,7 @@ func (c *company) disturb(stop <-chan struct{}) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var resting sync.WaitGroup
 	defer resting.Wait()
+	made := false // killed in the making of the vault, one that is not the first leaves a key behind that a check tells of
 	for {
 		select {
 		case <-stop:
@@ -163,8 +157,9 @@ func (c *company) disturb(stop <-chan struct{}) {
 		}
 		c.mu.Lock()
 		all := slices.Collect(maps.Keys(c.running))
+		made = made || !slices.ContainsFunc(c.writers, func(w *writer) bool { return len(w.kept) == 0 })
 		c.mu.Unlock()
-		if len(all) == 0 {
+		if len(all) == 0 || !made {
 			continue
 		}
 		p := all[random.IntN(len(all))].Process
@@ -358,6 +353,8 @@ func (c *company) check() error {
 }
 
 func (c *company) checkWriters() error {
+	errs := make([]error, len(c.writers))
+	var all sync.WaitGroup
 	for i, w := range c.writers {
 		ph := phase{story: w.story}
 		for id, reported := range c.going {
@@ -365,9 +362,12 @@ func (c *company) checkWriters() error {
 				ph.gone = append(ph.gone, id)
 			}
 		}
-		if err := ph.checkSnapshots(c.bench, w.dir); err != nil {
-			return fmt.Errorf("writer %d: %w", i, err)
-		}
+		all.Go(func() {
+			if err := ph.checkSnapshots(c.bench, w.dir); err != nil {
+				errs[i] = fmt.Errorf("writer %d: %w", i, err)
+			}
+		})
 	}
-	return nil
+	all.Wait()
+	return errors.Join(errs...)
 }

@@ -3,6 +3,7 @@
 //	go run ./bench make DIR [-only NAMES] [-scale 1]     corpora of three versions each, the same bytes everywhere
 //	go run ./bench run DIR [-tools NAMES] [-reps 3] [-only NAMES] [-out F.jsonl] [-work DIR] [-keep]
 //	go run ./bench report F.jsonl…                        Markdown: medians, and varve against the best peer
+//	go run ./bench faults DIR [-tools NAMES] [-only small] [-points 20] [-work DIR]  kills, flipped bits and power cuts
 //
 // It promises: a corpus depends on its name and scale only; every tool sees the same folder in the same state, one
 // phase after the other; a restore counts only if it equals the folder, byte for byte; what fails is told and
@@ -10,6 +11,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -25,6 +27,7 @@ import (
 const usage = `usage: bench make DIR [-only NAMES] [-scale 1]
        bench run DIR [-tools NAMES] [-reps 3] [-only NAMES] [-out F.jsonl] [-work DIR] [-timeout 1h] [-keep]
        bench report F.jsonl…
+       bench faults DIR [-tools NAMES] [-only small] [-points 20] [-work DIR]
 `
 
 // errUsage is a command line that cannot be meant.
@@ -74,6 +77,17 @@ func command(ctx context.Context, args []string, out, talk io.Writer) error {
 		}
 		o.corpora, o.only, o.tools = dirs[0], list(*only), list(*tools)
 		return run(ctx, o, out, talk)
+	case "faults":
+		var o faultOptions
+		tools := f.String("tools", "", "")
+		f.IntVar(&o.points, "points", 20, "")
+		f.StringVar(&o.work, "work", "", "")
+		dirs, err := parse(f, args[1:])
+		if err != nil || len(dirs) != 1 || o.points < 2 {
+			return misuse("faults wants one folder and at least two points", err)
+		}
+		o.corpora, o.only, o.tools = dirs[0], cmp.Or(*only, "small"), list(*tools)
+		return faults(ctx, o, out, talk)
 	case "report":
 		files, err := parse(f, args[1:])
 		if err != nil || len(files) == 0 {
