@@ -212,7 +212,7 @@ func TestKopiaNewest(t *testing.T) {
 }
 
 func TestCommandRefuses(t *testing.T) {
-	for _, args := range [][]string{{}, {"bake"}, {"make"}, {"make", "a", "b"}, {"make", "a", "-scale", "0"}, {"make", "a", "-scale", "NaN"}, {"make", "a", "-heat"}, {"run"}, {"run", "a", "-reps", "0"}, {"report"}} {
+	for _, args := range [][]string{{}, {"bake"}, {"make"}, {"make", "a", "b"}, {"make", "a", "-scale", "0"}, {"make", "a", "-scale", "NaN"}, {"make", "a", "-heat"}, {"run"}, {"run", "a", "-reps", "0"}, {"report"}, {"faults"}, {"faults", "a", "-points", "1"}} {
 		if err := command(context.Background(), args, io.Discard, io.Discard); !errors.Is(err, errUsage) {
 			t.Errorf("%q: %v, want a usage error", args, err)
 		}
