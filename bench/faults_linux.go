@@ -154,7 +154,11 @@ func (tr *trial) run(ctx context.Context, prefix []string, calls []call) (out []
 		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 		var talk bytes.Buffer
 		cmd.Dir, cmd.Env, cmd.Stderr = c.dir, tr.t.environment(tr.p, tr.path), &talk
-		if out, err = cmd.Output(); err != nil {
+		if out, err = cmd.Output(); err != nil && len(prefix) == 0 {
+			first, _, _ := bytes.Cut(bytes.TrimSpace(talk.Bytes()), []byte("\n"))
+			fmt.Fprintf(tr.talk, "%s: %v: %s\n", strings.Join(c.args, " "), err, first)
+		}
+		if err != nil {
 			return out, fmt.Errorf("%s: %w\n%s", strings.Join(c.args, " "), err, talk.Bytes())
 		}
 	}
@@ -289,11 +293,17 @@ func (tr *trial) cuts(ctx context.Context, dir, fsType string) (fates []fate, er
 	if err != nil {
 		return nil, err
 	}
+	// The home is elsewhere: what a tool only keeps there to be quick is not the repository.
+	home, was := dir+"-home", dir+"-home-saved"
 	tr.at(filepath.Join(at, "state"), dir+"-src")
+	tr.p.home = home
 	reported := [2]int{}
 	var second []byte
 	err = tr.begin(ctx)
 	reported[0] = d.Events()
+	if err == nil {
+		err = replace(was, home)
+	}
 	if err == nil {
 		second, err = tr.run(ctx, nil, tr.t.snap(tr.p, 2))
 		reported[1] = d.Events()
@@ -308,7 +318,7 @@ func (tr *trial) cuts(ctx context.Context, dir, fsType string) (fates []fate, er
 		if i%2 == 1 {
 			keep = nil
 		}
-		if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
+		if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755), replace(home, was)); err != nil {
 			return nil, err
 		}
 		_, done, err := powercut.MountImage(dir, replay.Cut(n, keep), fsType)
