@@ -80,7 +80,7 @@ func (v *Vault) Copy(ctx context.Context, to *Vault, o CopyOptions) (*CopyReport
 		return &c.report, nil
 	}
 	to.mergeIndex(ctx)
-	to.lookBack()
+	to.lookBack(ctx)
 	var err error
 	if c.report.Records, err = c.records(ctx, o.Snapshots); err != nil {
 		return &c.report, fmt.Errorf("copy milestones, tags and settings: %w", err)
