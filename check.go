@@ -110,7 +110,7 @@ func (p *Project) Manifest(ctx context.Context, s *Snapshot) iter.Seq2[ManifestF
 	return func(yield func(ManifestFile, error) bool) {
 		get := p.v.getter()
 		stop := errors.New("stop")
-		err := everything(ctx, get, "", s.Root, func(at string, _, e *tree.Entry) error {
+		err := everything(ctx, get, s.Root, func(at string, _, e *tree.Entry) error {
 			if e.Type != disk.Regular {
 				return nil
 			}

@@ -141,12 +141,17 @@ func (p *Project) List(ctx context.Context, s *Snapshot, at string, recursive bo
 			yield(publicEntry(at, &e), nil)
 			return
 		}
-		listTree(ctx, get, at, e.Dir, recursive, yield)
+		get = tree.Unrepeated(get)
+		folder := tree.Below(ctx, get, &e)
+		if at == "" { // what the manifest says of the whole is for people
+			folder = tree.List(ctx, get, e.Dir)
+		}
+		listTree(ctx, get, at, folder, recursive, yield)
 	}
 }
 
-func listTree(ctx context.Context, get tree.Getter, at string, dir digest.Digest, recursive bool, yield func(Entry, error) bool) bool {
-	for e, err := range tree.List(ctx, get, dir) {
+func listTree(ctx context.Context, get tree.Getter, at string, folder iter.Seq2[tree.Entry, error], recursive bool, yield func(Entry, error) bool) bool {
+	for e, err := range folder {
 		if err != nil {
 			yield(Entry{}, err)
 			return false
@@ -155,7 +160,7 @@ func listTree(ctx context.Context, get tree.Getter, at string, dir digest.Digest
 		if !yield(publicEntry(p, &e), nil) {
 			return false
 		}
-		if recursive && e.Type == disk.Directory && !listTree(ctx, get, p, e.Dir, true, yield) {
+		if recursive && e.Type == disk.Directory && !listTree(ctx, get, p, tree.Below(ctx, get, &e), true, yield) {
 			return false
 		}
 	}
@@ -185,6 +190,9 @@ func (p *Project) Cat(ctx context.Context, s *Snapshot, at string, w io.Writer) 
 func writeContent(ctx context.Context, get tree.Getter, e *tree.Entry, w io.Writer) error {
 	var fill []byte
 	for it, err := range tree.Items(ctx, get, e) {
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return err
 		}
@@ -208,6 +216,9 @@ func writeContent(ctx context.Context, get tree.Getter, e *tree.Entry, w io.Writ
 			}
 			fill = append(fill[:0], bytes.Repeat(pattern, 4096)...)
 			for left := it.Len; left > 0; left -= min(left, int64(len(fill))) {
+				if err := ctx.Err(); err != nil { // a hole may have 2^60 bytes
+					return err
+				}
 				if _, err := w.Write(fill[:min(left, int64(len(fill)))]); err != nil {
 					return err
 				}
@@ -340,9 +351,9 @@ func (p *Project) Find(ctx context.Context, pattern string) ([]Version, error) {
 		}
 		var err error
 		if empty {
-			err = everything(ctx, get, "", s.Root, fn)
+			err = everything(ctx, get, s.Root, fn)
 		} else {
-			err = tree.Compare(ctx, get, last, s.Root, fn)
+			err = tree.Compare(ctx, tree.Unrepeated(get), last, s.Root, fn)
 		}
 		if err != nil {
 			return nil, err
@@ -353,8 +364,13 @@ func (p *Project) Find(ctx context.Context, pattern string) ([]Version, error) {
 }
 
 // everything calls fn for all entries of a tree as if they were new.
-func everything(ctx context.Context, get tree.Getter, at string, dir digest.Digest, fn func(string, *tree.Entry, *tree.Entry) error) error {
-	for e, err := range tree.List(ctx, get, dir) {
+func everything(ctx context.Context, get tree.Getter, root digest.Digest, fn func(string, *tree.Entry, *tree.Entry) error) error {
+	get = tree.Unrepeated(get)
+	return everythingIn(ctx, get, "", tree.List(ctx, get, root), fn)
+}
+
+func everythingIn(ctx context.Context, get tree.Getter, at string, folder iter.Seq2[tree.Entry, error], fn func(string, *tree.Entry, *tree.Entry) error) error {
+	for e, err := range folder {
 		if err != nil {
 			return err
 		}
@@ -363,7 +379,7 @@ func everything(ctx context.Context, get tree.Getter, at string, dir digest.Dige
 			return err
 		}
 		if e.Type == disk.Directory {
-			if err := everything(ctx, get, p, e.Dir, fn); err != nil {
+			if err := everythingIn(ctx, get, p, tree.Below(ctx, get, &e), fn); err != nil {
 				return err
 			}
 		}

@@ -21,6 +21,7 @@ import (
 	"varve/internal/object"
 	"varve/internal/restore"
 	"varve/internal/seal"
+	"varve/internal/tree"
 	"varve/store"
 )
 
@@ -30,6 +31,7 @@ var (
 	ErrNewer    = object.ErrNewer
 	ErrDamaged  = object.ErrDamaged
 	ErrMissing  = object.ErrMissing
+	ErrCorrupt  = tree.ErrCorrupt // what is sealed as it should be makes no sense: a defect, or malice, of who wrote it
 	ErrFenced   = object.ErrFenced
 	ErrBusy     = object.ErrBusy
 	ErrWrongKey = errWrongKey

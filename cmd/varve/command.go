@@ -170,7 +170,7 @@ func classify(err error) int {
 		return exitNoSpace
 	case errors.As(err, &partial):
 		return exitPartial
-	case errors.Is(err, varve.ErrDamaged), errors.Is(err, varve.ErrMissing), errors.Is(err, varve.ErrRolledBack):
+	case errors.Is(err, varve.ErrDamaged), errors.Is(err, varve.ErrMissing), errors.Is(err, varve.ErrCorrupt), errors.Is(err, varve.ErrRolledBack):
 		return exitDamage
 	}
 	return exitFailed
@@ -200,7 +200,7 @@ func advice(err error) string {
 		return passwordHint
 	case errors.Is(err, varve.ErrRolledBack):
 		return "bring it back from another copy of the vault; varve status lists what is gone"
-	case errors.Is(err, varve.ErrDamaged), errors.Is(err, varve.ErrMissing):
+	case errors.Is(err, varve.ErrDamaged), errors.Is(err, varve.ErrMissing), errors.Is(err, varve.ErrCorrupt):
 		return "varve verify --data says what is hit"
 	case errors.Is(err, varve.ErrFenced):
 		return "run it again"

@@ -463,18 +463,22 @@ func sameContent(a, b *tree.Entry) bool {
 
 // removed lists an entry that is gone, with everything below it.
 func (k *worker) removed(path string, e *tree.Entry) error {
+	return k.removedFrom(tree.Unrepeated(k.get), path, e)
+}
+
+func (k *worker) removedFrom(get tree.Getter, path string, e *tree.Entry) error {
 	if e.Type != disk.Directory {
 		k.note(history.Removed, path, e)
 		return nil
 	}
-	for sub, err := range tree.List(k.c.ctx, k.get, e.Dir) {
+	for sub, err := range tree.Below(k.c.ctx, get, e) {
 		if err != nil {
 			if errors.Is(err, context.Canceled) {
 				return err
 			}
 			return nil // a damaged old tree is a finding of verify, not a reason to keep nothing
 		}
-		if err := k.removed(path+"/"+sub.Name, &sub); err != nil {
+		if err := k.removedFrom(get, path+"/"+sub.Name, &sub); err != nil {
 			return err
 		}
 	}

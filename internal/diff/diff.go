@@ -42,6 +42,7 @@ type Options struct {
 // Prefix is in neither is fs.ErrNotExist.
 func Trees(ctx context.Context, get tree.Getter, a, b digest.Digest, opt Options) ([]Difference, error) {
 	l := lister{dirs: opt.Dirs}
+	get = tree.Unrepeated(get)
 	var err error
 	if opt.Prefix == "" {
 		err = tree.Compare(ctx, get, a, b, l.add)

@@ -3,11 +3,11 @@ package history
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"iter"
 
 	"varve/internal/digest"
+	"varve/internal/object"
 )
 
 // A Change is what a snapshot did to one path, against its parent.
@@ -56,7 +56,7 @@ const (
 	maxPath       = 1 << 20
 )
 
-var errChanges = errors.New("change list is damaged")
+var errChanges = fmt.Errorf("change list: %w", object.ErrDamaged)
 
 // PutChanges stores a change list, in ascending order of paths, and returns the digests of its pages.
 func PutChanges(put func([]byte) (digest.Digest, error), changes []Change) ([]string, error) {

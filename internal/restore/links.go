@@ -2,6 +2,7 @@ package restore
 
 import (
 	"context"
+	"iter"
 	"slices"
 
 	"varve/internal/disk"
@@ -70,16 +71,17 @@ func (p *Plan) staying(ctx context.Context, groups map[uint64]*group, inodes map
 	for _, n := range p.files {
 		changed[n.path] = true
 	}
-	var walk func(prefix string, dir *tree.Entry) error
-	walk = func(prefix string, dir *tree.Entry) error {
-		for e, err := range tree.List(ctx, p.get, dir.Dir) {
+	p.every = tree.Unrepeated(p.get)
+	var walk func(prefix string, dir iter.Seq2[tree.Entry, error]) error
+	walk = func(prefix string, dir iter.Seq2[tree.Entry, error]) error {
+		for e, err := range dir {
 			if err != nil {
 				return err
 			}
 			path := prefix + e.Name
 			switch {
 			case e.Type == disk.Directory:
-				if err := walk(path+"/", &e); err != nil {
+				if err := walk(path+"/", tree.Below(ctx, p.every, &e)); err != nil {
 					return err
 				}
 			case e.Type == disk.Regular && e.LinkGroup != 0 && !changed[path]:
@@ -90,7 +92,7 @@ func (p *Plan) staying(ctx context.Context, groups map[uint64]*group, inodes map
 		}
 		return nil
 	}
-	return walk("", &tree.Entry{Dir: p.opt.Root})
+	return walk("", tree.List(ctx, p.every, p.opt.Root))
 }
 
 func (p *Plan) keepMember(ctx context.Context, path string, e *tree.Entry, groups map[uint64]*group, inodes map[uint64]uint64) error {

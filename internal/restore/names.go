@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,15 +43,15 @@ func (p *Plan) probeIn(ctx context.Context, d disk.Dir) error {
 	if !p.folds {
 		return nil
 	}
-	p.rename = map[string]string{}
-	return p.collide(ctx, d, "", p.opt.Root)
+	p.rename, p.every = map[string]string{}, tree.Unrepeated(p.get)
+	return p.collide(ctx, d, "", tree.List(ctx, p.every, p.opt.Root))
 }
 
 // collide looks for names of one directory that are one for the target, in all directories of Root: on such
 // a target, what of Root is there already may be there under another spelling.
-func (p *Plan) collide(ctx context.Context, d disk.Dir, dir string, root [32]byte) error {
+func (p *Plan) collide(ctx context.Context, d disk.Dir, dir string, folder iter.Seq2[tree.Entry, error]) error {
 	likely := map[string][]string{}
-	for e, err := range tree.List(ctx, p.get, root) {
+	for e, err := range folder {
 		if err != nil {
 			return err
 		}
@@ -61,7 +62,7 @@ func (p *Plan) collide(ctx context.Context, d disk.Dir, dir string, root [32]byt
 		k := coarse(e.Name)
 		likely[k] = append(likely[k], e.Name)
 		if e.Type == disk.Directory {
-			if err := p.collide(ctx, d, path, e.Dir); err != nil {
+			if err := p.collide(ctx, d, path, tree.Below(ctx, p.every, &e)); err != nil {
 				return err
 			}
 		}

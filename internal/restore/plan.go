@@ -25,6 +25,7 @@ type Plan struct {
 	opt   Options
 	scope scope
 	get   tree.Getter
+	every tree.Getter // for one passage through all of Root
 
 	dirs, files, links, hard []*node // to be built, directories before what is in them
 	units                    []*node // of these, the ones in the staging folder itself
@@ -58,7 +59,7 @@ func Make(ctx context.Context, opt Options) (*Plan, error) {
 			return nil, err
 		}
 	}
-	if err := tree.Compare(ctx, p.get, p.opt.Live, opt.Root, p.visit); err != nil {
+	if err := tree.Compare(ctx, tree.Unrepeated(p.get), p.opt.Live, opt.Root, p.visit); err != nil {
 		return nil, fmt.Errorf("compare trees: %w", err)
 	}
 	if err := p.resolveLinks(ctx); err != nil {

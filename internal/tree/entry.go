@@ -126,6 +126,12 @@ func (s *Summary) add(o *Summary) bool {
 	return (s.Files|s.Dirs|s.Links|s.Specials|s.Bytes|s.Doubtful) <= maxBytes && s.Depth <= MaxDepth
 }
 
+// within reports whether no number of s is greater than that of o.
+func (s *Summary) within(o *Summary) bool {
+	return s.Files <= o.Files && s.Dirs <= o.Dirs && s.Links <= o.Links && s.Specials <= o.Specials &&
+		s.Bytes <= o.Bytes && s.Doubtful <= o.Doubtful && s.Depth <= o.Depth
+}
+
 func badName[T string | []byte](name T) string {
 	switch {
 	case len(name) == 0:

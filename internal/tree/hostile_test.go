@@ -50,7 +50,7 @@ func reencode(page []byte) ([]byte, error) {
 // reencodeRecipe does the same for a recipe page.
 func reencodeRecipe(page []byte) ([]byte, error) {
 	get := func(context.Context, digest.Digest) ([]byte, error) { return page, nil }
-	s, err := openSheet(context.Background(), get, digest.Digest{}, span{items: -1})
+	s, err := openSheet(context.Background(), get, digest.Digest{}, span{bytes: MaxFile, items: -1})
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,9 @@ import (
 	"varve/internal/disk"
 )
 
+// tooMuch is what is wrong with a page that does not hold what the row above it says.
+const tooMuch = "page holds other than said of it"
+
 // errStop ends a walk whose reader has seen enough.
 var errStop = errors.New("stop")
 
@@ -92,9 +95,14 @@ func (s *sheaf) next(e *Entry, c *child) (bool, error) {
 	return s.in.why == "", s.fault()
 }
 
+// count adds what a row counts. A page with more than is said of it is refused at once, not at its end: else whoever
+// goes down its rows first would go wherever they lead.
 func (s *sheaf) count(o *Summary) {
-	if !s.sum.add(o) {
+	switch {
+	case !s.sum.add(o):
 		s.in.fail("summary out of range")
+	case s.want != nil && !s.sum.within(s.want):
+		s.in.fail(tooMuch)
 	}
 }
 
@@ -104,7 +112,7 @@ func (s *sheaf) finish() {
 	case s.root && s.lev > 0 && s.n < 2:
 		s.in.fail("root above a single page")
 	case s.want != nil && s.sum != *s.want:
-		s.in.fail("page holds other than said of it")
+		s.in.fail(tooMuch)
 	}
 }
 
@@ -186,9 +194,23 @@ func (c *cursor) open(ctx context.Context) error {
 // List yields the entries of the directory dir in ascending order. An error ends it. Names and contents
 // refer to whole pages: clone what outlives many of them.
 func List(ctx context.Context, get Getter, dir digest.Digest) iter.Seq2[Entry, error] {
+	return entriesOf(ctx, get, dir, nil)
+}
+
+// Below is List of the directory e, which must hold what e says. Whoever goes down a tree by it goes through no more
+// than the root says, and no deeper.
+func Below(ctx context.Context, get Getter, e *Entry) iter.Seq2[Entry, error] {
+	return entriesOf(ctx, get, e.Dir, &e.Summary)
+}
+
+func entriesOf(ctx context.Context, get Getter, dir digest.Digest, want *Summary) iter.Seq2[Entry, error] {
+	if want != nil {
+		said := *want // the entry may be another by the time that the loop runs
+		want = &said
+	}
 	return func(yield func(Entry, error) bool) {
 		c := cursor{get: get}
-		err := c.start(ctx, dir, nil)
+		err := c.start(ctx, dir, want)
 		for err == nil && c.on {
 			if c.level() >= 0 {
 				err = c.open(ctx)

@@ -141,6 +141,9 @@ type sheet struct {
 	page  digest.Digest
 }
 
+// coversOther is what is wrong with a page that does not cover what the row above it says.
+const coversOther = "page covers other than said of it"
+
 // stretch is a row of a recipe page above level 0.
 type stretch struct {
 	digest digest.Digest
@@ -171,11 +174,19 @@ func openRecipe(ctx context.Context, get Getter, e *Entry) (*sheet, error) {
 		return nil, err
 	}
 	s.root = true
-	if s.lev == 0 && inlineLen(e.Size, len(s.in.b)-recipeHead) <= MaxInline {
+	if s.inlines(e.Size) {
 		return nil, fmt.Errorf("read page %s: %w", e.Recipe, corrupt("page for an inline recipe"))
 	}
 	return s, nil
 }
+
+// inlines reports whether the page is all of a recipe that has to be inline.
+func (s *sheet) inlines(size int64) bool {
+	return s.lev == 0 && inlineLen(size, len(s.in.b)-recipeHead) <= MaxInline
+}
+
+// noRoot reports whether the page, which was read to its end, cannot be the root of a recipe.
+func (s *sheet) noRoot() bool { return s.lev > 0 && s.rows < 2 || s.inlines(s.sum.bytes) }
 
 // next reads the next row: an item in a page of level 0, a stretch above. It is false at the end, where
 // the page must have covered what was said of it.
@@ -200,8 +211,11 @@ func (s *sheet) next(it *Item, c *stretch) (bool, error) {
 		n = c.span
 	}
 	s.rows++
-	if !s.sum.join(&n) {
+	switch {
+	case !s.sum.join(&n):
 		s.in.fail("file too long")
+	case s.sum.bytes > s.want.bytes, s.want.items >= 0 && s.sum.items > s.want.items: // at once, as in a tree page
+		s.in.fail(coversOther)
 	}
 	return s.in.why == "", s.fault()
 }
@@ -212,7 +226,7 @@ func (s *sheet) finish() {
 	case s.root && s.lev > 0 && s.rows < 2:
 		s.in.fail("root above a single page")
 	case s.sum.bytes != s.want.bytes || s.want.items >= 0 && s.sum.items != s.want.items:
-		s.in.fail("page covers other than said of it")
+		s.in.fail(coversOther)
 	}
 }
 

@@ -73,6 +73,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"varve/internal/digest"
@@ -123,6 +124,41 @@ func Budget(get Getter, pages int64) Getter {
 			return nil, ErrBudget
 		}
 		return get(ctx, d)
+	}
+}
+
+// ErrRepeats says that a tree is not gone through path by path, for it would hardly end.
+var ErrRepeats = fmt.Errorf("%w: its folders are the same few over and over", ErrCorrupt)
+
+// What makes a Getter of Unrepeated end, in bytes of pages and times. Folders that are equal are one page, and a page
+// that names nothing but copies of another has 1400 rows: so those who copy a folder however often stay below.
+const (
+	repeatsFrom  = 16 << 20
+	repeatsTimes = 2048
+)
+
+// Unrepeated returns a Getter for whoever goes through all paths of a tree by strangers, and keeps something for
+// each. It is ErrRepeats once it has given more than 16 MiB of pages, and more than 2048 times what there is of them.
+func Unrepeated(get Getter) Getter {
+	var mu sync.Mutex
+	seen := map[uint64]bool{} // pages, by a part of the digest: a tree may have millions
+	var given, there int
+	return func(ctx context.Context, d digest.Digest) ([]byte, error) {
+		b, err := get(ctx, d)
+		if err != nil {
+			return b, err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		given += len(b)
+		if k := digestMark(&d); !seen[k] {
+			seen[k] = true
+			there += len(b)
+		}
+		if given > repeatsFrom && given/repeatsTimes > there {
+			return nil, ErrRepeats
+		}
+		return b, nil
 	}
 }
 

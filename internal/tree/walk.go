@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"varve/internal/digest"
 	"varve/internal/disk"
@@ -32,10 +33,52 @@ func Walk(ctx context.Context, get Getter, root digest.Digest, visit func(kind K
 	return w.dir(root, nil, 0)
 }
 
+// A Memory walks many trees and remembers what their pages hold, about 150 bytes each: where visit says not to descend
+// to a page that was gone through before, it is held to what is said of it there, too. It is not safe for concurrent use.
+type Memory struct{ facts map[digest.Digest]*fact }
+
+// NewMemory returns an empty Memory.
+func NewMemory() *Memory { return &Memory{facts: map[digest.Digest]*fact{}} }
+
+// Walk is the function Walk.
+func (m *Memory) Walk(ctx context.Context, get Getter, root digest.Digest, visit func(kind Kind, d digest.Digest) (descend bool, err error)) error {
+	w := walk{ctx: ctx, get: get, visit: visit, facts: m.facts}
+	return w.dir(root, nil, 0)
+}
+
+// Forget forgets all pages.
+func (m *Memory) Forget() { clear(m.facts) }
+
+// fact is what a page was found to hold.
+type fact struct {
+	kind, class byte
+	lev         int
+	noRoot      bool // it cannot be the root of a directory or a recipe
+	sum         Summary
+	span        span
+	first, last string // names
+}
+
 type walk struct {
 	ctx   context.Context
 	get   Getter
 	visit func(Kind, digest.Digest) (bool, error)
+	facts map[digest.Digest]*fact // nil: none are kept
+}
+
+func (w *walk) learn(d digest.Digest, f fact) {
+	if w.facts != nil {
+		w.facts[d] = &f
+	}
+}
+
+// recall holds a page that is not descended to, if it is known, to what is said of it.
+func (w *walk) recall(d digest.Digest, holds func(*fact) bool) (*fact, error) {
+	f := w.facts[d]
+	if f != nil && !holds(f) {
+		return nil, fmt.Errorf("walk %s: %w", d, corrupt("page holds other than said of it"))
+	}
+	return f, nil
 }
 
 func (w *walk) dir(d digest.Digest, want *Summary, depth int) error {
@@ -43,6 +86,9 @@ func (w *walk) dir(d digest.Digest, want *Summary, depth int) error {
 		return fmt.Errorf("walk %s: %w", d, corrupt("directory too deep"))
 	}
 	descend, err := w.visit(TreePage, d)
+	if err == nil && !descend {
+		_, err = w.recall(d, func(f *fact) bool { return f.kind == kindTree && !f.noRoot && (want == nil || f.sum == *want) })
+	}
 	if err != nil || !descend {
 		return err
 	}
@@ -50,56 +96,80 @@ func (w *walk) dir(d digest.Digest, want *Summary, depth int) error {
 	if err != nil {
 		return err
 	}
-	return w.sheaf(s, "", depth)
+	_, err = w.sheaf(s, "", depth)
+	return err
 }
 
-// sheaf walks one page; the names of its rows follow after.
-func (w *walk) sheaf(s *sheaf, bound string, depth int) error {
-	var e Entry
-	var c, ahead child
+// sheaf walks one page and returns the last name in it; the names of its rows follow after.
+func (w *walk) sheaf(s *sheaf, bound string, depth int) (last string, err error) {
+	first := s.firstName()
 	if s.lev == 0 {
-		for {
-			ok, err := s.next(&e, nil)
-			if err != nil || !ok {
-				return err
-			}
-			if bound != "" && e.Name >= bound {
-				return fmt.Errorf("walk %s: %w", s.page, corrupt("pages overlap"))
-			}
-			if err := w.entry(&e, depth); err != nil {
-				return err
-			}
+		last, err = w.entries(s, bound, depth)
+	} else {
+		last, err = w.children(s, bound, depth)
+	}
+	if err == nil {
+		w.learn(s.page, fact{kind: kindTree, lev: s.lev, noRoot: s.lev > 0 && s.n < 2, sum: s.sum, first: strings.Clone(first), last: strings.Clone(last)})
+	}
+	return last, err
+}
+
+func (w *walk) entries(s *sheaf, bound string, depth int) (last string, err error) {
+	var e Entry
+	for {
+		ok, err := s.next(&e, nil)
+		if err != nil || !ok {
+			return last, err
+		}
+		if last = e.Name; bound != "" && last >= bound {
+			return "", fmt.Errorf("walk %s: %w", s.page, corrupt("pages overlap"))
+		}
+		if err := w.entry(&e, depth); err != nil {
+			return "", err
 		}
 	}
+}
+
+func (w *walk) children(s *sheaf, bound string, depth int) (last string, err error) {
+	var c, ahead child
 	more, err := s.next(nil, &c)
 	for more && err == nil {
 		// What a page may hold ends where the next page begins.
 		if more, err = s.next(nil, &ahead); err != nil {
-			return err
+			return "", err
 		}
 		end := bound
 		if more {
 			end = ahead.first
 		}
-		if err := w.below(s, &c, end, depth); err != nil {
-			return err
+		if last, err = w.below(s, &c, end, depth); err != nil {
+			return "", err
 		}
 		c = ahead
 	}
-	return err
+	return last, err
 }
 
-func (w *walk) below(s *sheaf, c *child, bound string, depth int) error {
+func (w *walk) below(s *sheaf, c *child, bound string, depth int) (last string, err error) {
 	if bound != "" && c.first >= bound {
-		return fmt.Errorf("walk %s: %w", s.page, corrupt("pages overlap"))
+		return "", fmt.Errorf("walk %s: %w", s.page, corrupt("pages overlap"))
 	}
 	descend, err := w.visit(TreePage, c.digest)
-	if err != nil || !descend {
-		return err
+	if err != nil {
+		return "", err
+	}
+	if !descend {
+		f, err := w.recall(c.digest, func(f *fact) bool {
+			return f.kind == kindTree && f.lev == s.lev-1 && f.first == c.first && f.sum == c.sum && (bound == "" || f.last < bound)
+		})
+		if f == nil {
+			return c.first, err
+		}
+		return f.last, err
 	}
 	t, err := s.below(w.ctx, w.get, c)
 	if err != nil {
-		return err
+		return "", err
 	}
 	return w.sheaf(t, bound, depth)
 }
@@ -124,6 +194,9 @@ func (w *walk) entry(e *Entry, depth int) error {
 		}
 	}
 	descend, err := w.visit(RecipePage, e.Recipe)
+	if err == nil && !descend {
+		_, err = w.recall(e.Recipe, func(f *fact) bool { return f.kind == kindRecipe && !f.noRoot && f.span.bytes == e.Size })
+	}
 	if err != nil || !descend {
 		return err
 	}
@@ -147,6 +220,9 @@ func (w *walk) sheet(s *sheet) error {
 	var c stretch
 	for {
 		ok, err := s.next(&it, &c)
+		if err == nil && !ok {
+			w.learn(s.page, fact{kind: kindRecipe, class: s.class, lev: s.lev, noRoot: s.noRoot(), span: s.sum})
+		}
 		if err != nil || !ok {
 			return err
 		}
@@ -163,6 +239,11 @@ func (w *walk) sheet(s *sheet) error {
 
 func (w *walk) stretch(s *sheet, c *stretch) error {
 	descend, err := w.visit(RecipePage, c.digest)
+	if err == nil && !descend {
+		_, err = w.recall(c.digest, func(f *fact) bool {
+			return f.kind == kindRecipe && f.lev == s.lev-1 && f.class == s.class && f.span == c.span
+		})
+	}
 	if err != nil || !descend {
 		return err
 	}

@@ -22,13 +22,14 @@ type seeker struct {
 	h     *healing
 	s     *history.Snapshot
 	clean map[digest.Digest]bool // folders and recipes below which nothing is lost
+	every tree.Getter            // page, for going through all of the snapshot
 }
 
 // walk finds what snapshots need and no pack has, and stores it again where it can be had.
 func (h *healing) walk() error {
 	k := &seeker{h: h, clean: map[digest.Digest]bool{}}
 	for i := len(h.v.snapshots) - 1; i >= 0; i-- {
-		k.s = h.v.snapshots[i]
+		k.s, k.every = h.v.snapshots[i], tree.Unrepeated(k.page)
 		for _, name := range k.s.Changes {
 			if d, err := digest.Parse(name); err == nil {
 				if _, err := k.page(h.ctx, d); err != nil && h.ctx.Err() != nil {
@@ -90,7 +91,7 @@ func (k *seeker) dir(d digest.Digest, at string, depth int) (clean bool, err err
 		return true, nil
 	}
 	clean = true
-	for e, err := range tree.List(k.h.ctx, k.page, d) {
+	for e, err := range tree.List(k.h.ctx, k.every, d) {
 		if cerr := k.h.ctx.Err(); cerr != nil {
 			return false, cerr
 		}

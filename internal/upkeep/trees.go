@@ -19,9 +19,10 @@ var errLost = errors.New("something is lost")
 // is wrong does it walk again, slowly, to tell what it touches.
 func (v *verification) checkTrees() error {
 	q := &quickWalk{v: v, r: v.db.NewReader(), seen: map[digest.Digest]bool{}}
+	memory := tree.NewMemory()
 	wrong := map[*history.Snapshot]error{}
 	for _, s := range v.snapshots {
-		err := tree.Walk(v.ctx, q.get, s.Root, q.visit)
+		err := memory.Walk(v.ctx, q.get, s.Root, q.visit)
 		if v.ctx.Err() != nil {
 			return v.ctx.Err()
 		}
@@ -29,6 +30,7 @@ func (v *verification) checkTrees() error {
 			wrong[s] = err
 			// What this walk has seen may have lost something below it that another snapshot shares.
 			clear(q.seen)
+			memory.Forget()
 		}
 	}
 	if len(wrong) == 0 {
@@ -36,7 +38,7 @@ func (v *verification) checkTrees() error {
 	}
 	w := &slowWalk{v: v, r: v.db.NewReader(), clean: map[digest.Digest]bool{}}
 	for _, s := range v.snapshots {
-		w.s, w.touched = s, false
+		w.s, w.touched, w.every = s, false, tree.Unrepeated(w.get)
 		if _, err := w.dir(s.Root, "", 0); err != nil {
 			return err
 		}
@@ -78,6 +80,7 @@ type slowWalk struct {
 	s       *history.Snapshot
 	clean   map[digest.Digest]bool // folders and recipes below which nothing is lost
 	failed  string                 // the damage that stopped the last get
+	every   tree.Getter            // get, for going through all of the snapshot
 	touched bool
 }
 
@@ -122,9 +125,12 @@ func (w *slowWalk) dir(d digest.Digest, at string, depth int) (clean bool, err e
 		w.broken(d, tree.ErrCorrupt, at)
 		return false, nil
 	}
-	for e, err := range tree.List(w.v.ctx, w.get, d) {
+	for e, err := range tree.List(w.v.ctx, w.every, d) {
 		if cerr := w.v.ctx.Err(); cerr != nil {
 			return false, cerr
+		}
+		if errors.Is(err, tree.ErrRepeats) { // what is lost was met before, so often
+			return false, nil
 		}
 		if err != nil {
 			w.broken(d, err, at)
