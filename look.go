@@ -202,6 +202,9 @@ func writeContent(ctx context.Context, get tree.Getter, e *tree.Entry, w io.Writ
 			if err != nil {
 				return err
 			}
+			if int64(len(b)) != it.Len {
+				return fmt.Errorf("chunk %s has %d bytes, not %d: %w", it.Digest, len(b), it.Len, ErrDamaged)
+			}
 			if _, err := w.Write(b); err != nil {
 				return err
 			}

@@ -131,6 +131,12 @@ func (s *sources) folder(snap *history.Snapshot) disk.Dir {
 	if err != nil {
 		return nil
 	}
+	// The path is what a manifest says. Only a folder that says so itself is the project's: else whoever can write a
+	// manifest could have any file of this machine looked at, and see by what is healed whether it has certain bytes.
+	if id, err := ReadProjectID(d); err != nil || id != snap.Project {
+		_ = d.Close() // nothing was read
+		return nil
+	}
 	// Whatever is there now, only bytes of the right digest count.
 	s.opened[key] = d
 	return d

@@ -115,6 +115,7 @@ type worker struct {
 	w       *object.Writer
 	r       *object.Reader
 	get     tree.Getter
+	gone    tree.Getter // get, for going through what is gone
 	cut     *chunk.Cutter
 	sha     hash.Hash
 	recipe  *tree.RecipeWriter

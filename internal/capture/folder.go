@@ -463,22 +463,29 @@ func sameContent(a, b *tree.Entry) bool {
 
 // removed lists an entry that is gone, with everything below it.
 func (k *worker) removed(path string, e *tree.Entry) error {
-	return k.removedFrom(tree.Unrepeated(k.get), path, e)
+	if k.gone == nil {
+		k.gone = tree.Unrepeated(k.get)
+	}
+	err := k.removedBelow(path, e)
+	if errors.Is(err, tree.ErrRepeats) {
+		return nil // nor is one that would hardly end
+	}
+	return err
 }
 
-func (k *worker) removedFrom(get tree.Getter, path string, e *tree.Entry) error {
+func (k *worker) removedBelow(path string, e *tree.Entry) error {
 	if e.Type != disk.Directory {
 		k.note(history.Removed, path, e)
 		return nil
 	}
-	for sub, err := range tree.Below(k.c.ctx, get, e) {
+	for sub, err := range tree.Below(k.c.ctx, k.gone, e) {
 		if err != nil {
-			if errors.Is(err, context.Canceled) {
+			if errors.Is(err, context.Canceled) || errors.Is(err, tree.ErrRepeats) {
 				return err
 			}
 			return nil // a damaged old tree is a finding of verify, not a reason to keep nothing
 		}
-		if err := k.removedFrom(get, path+"/"+sub.Name, &sub); err != nil {
+		if err := k.removedBelow(path+"/"+sub.Name, &sub); err != nil {
 			return err
 		}
 	}

@@ -44,6 +44,7 @@ const (
 	maxEntry   = 64 << 20 // bytes of JSON
 	maxMark    = 64 << 20 // bytes
 	markID     = "mark"
+	maxNumber  = 9_999_999_999 // names have 10 digits
 )
 
 // entry is the JSON of an entry.
@@ -92,6 +93,9 @@ func (c *Catalog) Refresh(ctx context.Context) error {
 		if _, ok := number(o.Name); ok {
 			c.there[o.Name] = true
 			names = append(names, o.Name)
+			if o.Size > maxEntry+seal.Overhead && c.damaged[o.Name] == nil {
+				c.damaged[o.Name] = fmt.Errorf("%w: it has %d bytes", object.ErrDamaged, o.Size)
+			}
 		}
 	}
 	slices.Reverse(names) // names are in order, so numbers are
@@ -245,6 +249,9 @@ func (c *Catalog) put(ctx context.Context, e entry) error {
 	for name := range c.there {
 		n, _ := number(name)
 		k = max(k, n)
+	}
+	if k >= maxNumber { // an entry that nobody finds says nothing
+		return fmt.Errorf("no number is left after %d: %w", k, object.ErrDamaged)
 	}
 	id, err := c.db.NewID()
 	if err != nil {

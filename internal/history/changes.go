@@ -54,6 +54,10 @@ const (
 	changesFormat = 1
 	changesPage   = 64 << 10
 	maxPath       = 1 << 20
+	// The paths of a page share their beginnings: they may have far more bytes than it. A page ends when they have
+	// pathsPage, and is not read past maxPaths.
+	pathsPage = 64 << 20
+	maxPaths  = 256 << 20
 )
 
 var errChanges = fmt.Errorf("change list: %w", object.ErrDamaged)
@@ -62,11 +66,11 @@ var errChanges = fmt.Errorf("change list: %w", object.ErrDamaged)
 func PutChanges(put func([]byte) (digest.Digest, error), changes []Change) ([]string, error) {
 	var out []string
 	page := []byte{changesFormat}
-	last := ""
+	last, paths := "", 0
 	flush := func() error {
 		d, err := put(page)
 		out = append(out, d.String())
-		page, last = append(page[:0], changesFormat), ""
+		page, last, paths = append(page[:0], changesFormat), "", 0
 		return err
 	}
 	for i := range changes {
@@ -81,7 +85,7 @@ func PutChanges(put func([]byte) (digest.Digest, error), changes []Change) ([]st
 			page = append(page, c.Old...)
 		}
 		last = c.Path
-		if len(page) >= changesPage {
+		if paths += len(c.Path); len(page) >= changesPage || paths >= pathsPage {
 			if err := flush(); err != nil {
 				return nil, err
 			}
@@ -117,24 +121,34 @@ func (s *Snapshot) ReadChanges(ctx context.Context, get func(context.Context, di
 				yield(Change{}, err)
 				return
 			}
-			list, err := DecodeChanges(page)
+			more := true
+			err = eachChange(page, func(c Change) bool { more = yield(c, nil); return more })
 			if err != nil {
 				yield(Change{}, err)
-				return
 			}
-			for _, c := range list {
-				if !yield(c, nil) {
-					return
-				}
+			if err != nil || !more {
+				return
 			}
 		}
 	}
 }
 
 // DecodeChanges reads one page of a change list.
-func DecodeChanges(b []byte) ([]Change, error) {
+func DecodeChanges(b []byte) (out []Change, err error) {
+	err = eachChange(b, func(c Change) bool { out = append(out, c); return true })
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// CheckChanges reads one page of a change list and keeps nothing of it.
+func CheckChanges(b []byte) error { return eachChange(b, func(Change) bool { return true }) }
+
+// eachChange calls fn for the changes of a page until it returns false.
+func eachChange(b []byte, fn func(Change) bool) error {
 	if len(b) < 1 || b[0] != changesFormat {
-		return nil, errChanges
+		return errChanges
 	}
 	b = b[1:]
 	take := func() (int, bool) {
@@ -145,33 +159,35 @@ func DecodeChanges(b []byte) ([]Change, error) {
 		b = b[n:]
 		return int(v), true
 	}
-	var out []Change
-	last := ""
+	last, paths := "", 0
 	for len(b) > 0 {
 		c := Change{Kind: Kind(b[0])}
 		b = b[1:]
 		n, ok := take()
 		m, ok2 := take()
-		if !ok || !ok2 || n > len(last) || m > len(b) || n+m > maxPath {
-			return nil, errChanges
+		paths += n + m
+		if !ok || !ok2 || n > len(last) || m > len(b) || n+m > maxPath || paths > maxPaths {
+			return errChanges
 		}
 		c.Path = last[:n] + string(b[:m])
 		b = b[m:]
 		switch c.Kind {
 		case Renamed:
 			if m, ok = take(); !ok || m > len(b) {
-				return nil, errChanges
+				return errChanges
 			}
 			c.Old, b = string(b[:m]), b[m:]
 		case Added, Modified, Removed, Touched:
 		default:
-			return nil, errChanges
+			return errChanges
 		}
 		if c.Path <= last {
-			return nil, errChanges
+			return errChanges
 		}
 		last = c.Path
-		out = append(out, c)
+		if !fn(c) {
+			return nil
+		}
 	}
-	return out, nil
+	return nil
 }

@@ -186,6 +186,10 @@ func New(db *object.DB, writer string) *Ledger {
 const (
 	maxSegment = 256 << 20
 	maxLine    = 16 << 20
+	// What is stamped later than all can never be changed again. So a stamp has an end, and there is room beyond the
+	// counters that are read for those of who comes after.
+	maxMilli   = 253_402_300_799_999 // the end of the year 9999
+	maxCounter = 1 << 31
 )
 
 // Refresh reads the segments that are new. One that is damaged does not stop it: see Damaged.
@@ -196,7 +200,13 @@ func (l *Ledger) Refresh(ctx context.Context) error {
 }
 
 func (l *Ledger) refresh(ctx context.Context) error {
-	unknown := func(o store.Object) bool { return !l.known[o.Name] }
+	unknown := func(o store.Object) bool {
+		if o.Size > maxSegment+seal.Overhead {
+			l.damaged[o.Name] = fmt.Errorf("it has %d bytes: %w", o.Size, object.ErrDamaged)
+			return false
+		}
+		return !l.known[o.Name]
+	}
 	for o, err := range store.Fetch(ctx, l.db.Store(), "ledger/", unknown) {
 		if err != nil {
 			return fmt.Errorf("list ledger: %w", err)
@@ -256,6 +266,9 @@ func Decode(b []byte) ([]Record, error) {
 		}
 		if r.Type == "" || r.ID == "" {
 			return nil, fmt.Errorf("record %d: no type or id", len(out)+1)
+		}
+		if r.At.Milli < 0 || r.At.Milli > maxMilli || r.At.Counter > maxCounter {
+			return nil, fmt.Errorf("record %d: stamp out of range", len(out)+1)
 		}
 		out = append(out, r)
 	}

@@ -95,6 +95,8 @@ func (g *Generation) counts() *Doomed {
 	return &g.Condemned
 }
 
+const maxGeneration = 9_999_999_999 // names have 10 digits
+
 func generationName(n int, word string) string { return fmt.Sprintf("gc/%010d/%s", n, word) }
 
 // Generations returns the collections that the store knows, in order. One whose lists are not whole is an error:
@@ -191,6 +193,9 @@ func (db *DB) Condemn(ctx context.Context, d Doomed) (int, error) {
 		n = all[k-1].Number + 1
 	}
 	for ; ; n++ {
+		if n > maxGeneration { // a list that nobody finds is obeyed by nobody
+			return 0, fmt.Errorf("condemn: collection %d has no name: %w", n, ErrDamaged)
+		}
 		sealed, err := db.sealList(seal.Condemn, generationName(n, "condemn"), d)
 		if err != nil {
 			return 0, err

@@ -125,6 +125,7 @@ type Reader struct {
 
 const (
 	readerBlocks = 24
+	readerBytes  = 32 << 20 // of blocks; a block of the usual size takes less than a part of it
 	lookAgain    = 5 * time.Second
 )
 
@@ -142,6 +143,9 @@ func (db *DB) NewReader() *Reader {
 
 // Get appends the object named d to dst. ErrMissing or ErrDamaged if it cannot be had from any copy.
 func (r *Reader) Get(ctx context.Context, d digest.Digest, dst []byte) ([]byte, error) {
+	if err := ctx.Err(); err != nil { // what is in memory would be given for ever
+		return nil, err
+	}
 	b, err := r.get(ctx, d, dst, true)
 	if err == nil || ctx.Err() != nil {
 		return b, err
@@ -310,7 +314,22 @@ func (r *Reader) block(ctx context.Context, pk *pack.Reader, n int) ([]byte, err
 		return nil, fmt.Errorf("%w: %s block %d: %w", ErrDamaged, packName(pk.Header.ID), n, err)
 	}
 	c.pack, c.block, c.ok = pk.Header.ID, n, true
+	r.spare(c)
 	return c.raw, nil
+}
+
+// spare gives up blocks other than keep while they take too much memory together, the oldest first.
+func (r *Reader) spare(keep *cached) {
+	held := 0
+	for i := range r.window {
+		held += cap(r.window[i].raw)
+	}
+	for i := 0; i < len(r.window) && held > readerBytes; i++ {
+		if c := &r.window[(r.next+i)%len(r.window)]; c != keep {
+			held -= cap(c.raw)
+			*c = cached{}
+		}
+	}
 }
 
 // A Location says where an object lies. Reading in the order of locations reads packs from front to back

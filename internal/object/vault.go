@@ -2,6 +2,7 @@ package object
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"encoding/hex"
@@ -152,7 +153,7 @@ func Open(ctx context.Context, s store.Store, passphrase func() ([]byte, error),
 	var b []byte
 	var slots []Key
 	var err, keysErr error
-	err = store.Together(s, func() (err error) { b, err = s.Get(ctx, "config", 0, -1, nil); return err },
+	err = store.Together(s, func() (err error) { b, err = readConfig(ctx, s); return err },
 		func() error { slots, keysErr = readKeys(ctx, s); return nil })
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNoVault
@@ -190,6 +191,16 @@ func Open(ctx context.Context, s store.Store, passphrase func() ([]byte, error),
 	return db, nil
 }
 
+// readConfig reads config, unless it is seen without reading it that it is none.
+func readConfig(ctx context.Context, s store.Store) ([]byte, error) {
+	if !store.Distant(s) { // there it would be a round trip
+		if o, err := store.Stat(ctx, s, "config"); err != nil || o.Size > maxConfig {
+			return nil, cmp.Or(err, fmt.Errorf("%d bytes: %w", o.Size, ErrDamaged))
+		}
+	}
+	return s.Get(ctx, "config", 0, -1, nil)
+}
+
 func (opt *Options) recall(vault [16]byte) []byte {
 	if opt.Recall == nil {
 		return nil
@@ -209,9 +220,17 @@ const maxManifest = 64 << 20
 // Commits calls fn with every committed manifest. A slot that cannot be opened is reported with its error
 // and an empty manifest; an aborted one is left out. skip names the slots that the caller knows.
 func (db *DB) Commits(ctx context.Context, skip func(SID) bool, fn func(Commit, error) error) error {
+	var large []Commit
 	unknown := func(o store.Object) bool {
 		id, err := ParseSID(o.Name[len("snap/"):])
-		return err == nil && (skip == nil || !skip(id))
+		if err != nil || skip != nil && skip(id) {
+			return false
+		}
+		if o.Size > maxManifest+seal.Overhead { // not to be read
+			large = append(large, Commit{ID: id, Arrived: o.Modified})
+			return false
+		}
+		return true
 	}
 	for f, err := range store.Fetch(ctx, db.store, "snap/", unknown) {
 		if err != nil {
@@ -228,6 +247,11 @@ func (db *DB) Commits(ctx context.Context, skip func(SID) bool, fn func(Commit, 
 			continue
 		}
 		if err := fn(c, err); err != nil {
+			return err
+		}
+	}
+	for _, c := range large {
+		if err := fn(c, fmt.Errorf("%s: too large: %w", SlotName(c.ID), ErrDamaged)); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"varve/internal/disk"
+	"varve/internal/tree"
 )
 
 // applying is a plan being performed.
@@ -57,7 +58,7 @@ func (p *Plan) Apply(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	a := &applying{p: p, opt: &p.opt, touched: map[string]bool{}, inodes: map[uint64]bool{}, replaced: map[string]bool{}}
-	if err := a.room(); err != nil {
+	if err := a.room(ctx); err != nil {
 		return nil, err
 	}
 	f, err := newFolder(p.opt.Target, p.opt.Rand, p.opt.HasLive)
@@ -77,15 +78,19 @@ func (p *Plan) Apply(ctx context.Context) (*Result, error) {
 	return a.finish(), err
 }
 
-// room refuses what certainly does not fit. Files that are sparse, or could be cloned, may need less than their size.
-func (a *applying) room() error {
+// room refuses what certainly does not fit. Files that could be cloned may need less than their size, and those that
+// are sparse need less by their holes.
+func (a *applying) room(ctx context.Context) error {
 	free, err := disk.Free(a.opt.Target)
 	if err != nil {
 		return nil
 	}
 	need := int64(0)
 	for _, n := range a.p.files {
-		if !n.sparse() && (n.old == nil || n.size < cloneLeast) {
+		switch {
+		case n.sparse() && n.size > free-need:
+			need += a.solid(ctx, n, free-need)
+		case !n.sparse() && (n.old == nil || n.size < cloneLeast):
 			need += n.size
 		}
 		if need > free {
@@ -93,6 +98,23 @@ func (a *applying) room() error {
 		}
 	}
 	return nil
+}
+
+// solid returns how many bytes of a sparse file are no holes, or some number above most.
+func (a *applying) solid(ctx context.Context, n *node, most int64) (bytes int64) {
+	s := &sink{n: n}
+	for piece, err := range tree.Pieces(ctx, a.p.get, n.entry(), 0) {
+		if err != nil { // which is told where the file is written
+			return bytes
+		}
+		if !a.leaveHole(s, &piece) {
+			bytes += piece.Len
+		}
+		if bytes > most {
+			return bytes
+		}
+	}
+	return bytes
 }
 
 func (a *applying) run(ctx context.Context) error {

@@ -323,7 +323,7 @@ type writer struct {
 
 func (w *writer) do(ctx context.Context, t *task) {
 	for i := range t.locals {
-		w.local(&t.locals[i])
+		w.local(ctx, &t.locals[i])
 	}
 	places := t.places
 	if len(places) == 0 {
@@ -390,19 +390,19 @@ func (w *writer) chunk(ctx context.Context, entries []pack.Entry, raw []byte, pl
 	}
 }
 
-func (w *writer) local(l *local) {
+func (w *writer) local(ctx context.Context, l *local) {
 	switch {
 	case l.whole:
 		w.a.writeWhole(l.sink, l.Bytes)
 	case l.Kind == tree.Literal:
 		w.a.write(l.sink, l.Off, l.Bytes)
 	default:
-		w.run(l)
+		w.run(ctx, l)
 	}
 }
 
 // run writes a pattern over and over, or zeros for a hole.
-func (w *writer) run(l *local) {
+func (w *writer) run(ctx context.Context, l *local) {
 	if w.fill == nil {
 		w.fill = make([]byte, runBuffer)
 	}
@@ -417,6 +417,9 @@ func (w *writer) run(l *local) {
 		l.sink.left.Add(1)
 		w.a.write(l.sink, l.Off+done, part)
 		done += int64(len(part))
+		if err := ctx.Err(); err != nil {
+			l.sink.fail(err)
+		}
 		if l.sink.failed() != nil {
 			break
 		}

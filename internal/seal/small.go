@@ -104,7 +104,7 @@ func (c *objectCodec) appendBody(out, plain []byte) []byte {
 	if len(plain) > 0 {
 		out = c.enc.EncodeAll(plain, out)
 		stored := out[at+bodyHeader:]
-		if len(stored) < len(plain) {
+		if len(stored) < len(plain) && plausible(len(plain), len(stored)) {
 			back, err := unzstd(c.dec, nil, stored, len(plain))
 			if err == nil && string(back) == string(plain) {
 				return out
@@ -114,6 +114,15 @@ func (c *objectCodec) appendBody(out, plain []byte) []byte {
 	out[at] = byte(Raw)
 	return append(out[:at+bodyHeader], plain...)
 }
+
+// What is small may be stored in as few bytes as can be; of what is larger each stored byte stands for few, so that a
+// vault takes no more memory to open than its size lets expect.
+const (
+	smallPlain = 1 << 20
+	mostTimes  = 128
+)
+
+func plausible(plain, stored int) bool { return plain <= smallPlain || plain/mostTimes <= stored }
 
 // Open appends to dst the plaintext of a sealed object, if it is the one of that kind and id in this vault
 // and at most limit bytes long. Anything else is ErrDamaged.
@@ -146,6 +155,9 @@ func (k *Keys) open(dst []byte, kind Kind, id, sealed []byte, limit int) ([]byte
 		return nil, fmt.Errorf("%d bytes where %d are allowed: %w", n, limit, ErrDamaged)
 	}
 	stored := body[bodyHeader:]
+	if !plausible(int(n), len(stored)) {
+		return nil, fmt.Errorf("%d bytes stored in %d: %w", n, len(stored), ErrDamaged)
+	}
 	switch Codec(body[0]) {
 	case Raw:
 		if uint64(len(stored)) != uint64(n) {

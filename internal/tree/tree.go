@@ -135,6 +135,7 @@ var ErrRepeats = fmt.Errorf("%w: its folders are the same few over and over", Er
 const (
 	repeatsFrom  = 16 << 20
 	repeatsTimes = 2048
+	pageWork     = 1 << 10 // what a page costs besides its bytes
 )
 
 // Unrepeated returns a Getter for whoever goes through all paths of a tree by strangers, and keeps something for
@@ -143,19 +144,25 @@ func Unrepeated(get Getter) Getter {
 	var mu sync.Mutex
 	seen := map[uint64]bool{} // pages, by a part of the digest: a tree may have millions
 	var given, there int
+	var spent atomic.Bool
 	return func(ctx context.Context, d digest.Digest) ([]byte, error) {
+		if spent.Load() {
+			return nil, ErrRepeats
+		}
 		b, err := get(ctx, d)
 		if err != nil {
 			return b, err
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		given += len(b)
+		work := len(b) + pageWork
+		given += work
 		if k := digestMark(&d); !seen[k] {
 			seen[k] = true
-			there += len(b)
+			there += work
 		}
 		if given > repeatsFrom && given/repeatsTimes > there {
+			spent.Store(true)
 			return nil, ErrRepeats
 		}
 		return b, nil

@@ -283,13 +283,50 @@ func (c *collector) judge(g *object.Generation) error {
 		if err != nil {
 			return err
 		}
-		err = c.withReserve(func() (err error) { verdict, err = c.db.Decide(c.ctx, g.Number, verdict); return err })
+		counts := verdict
+		err = c.withReserve(func() (err error) { counts, err = c.db.Decide(c.ctx, g.Number, verdict); return err })
 		if err != nil {
 			return err
 		}
-		g.Verdict = &verdict
+		g.Verdict = &counts
+		if slices.Equal(counts.Packs, verdict.Packs) && slices.Equal(counts.Snapshots, verdict.Snapshots) {
+			return c.execute(g)
+		}
+	}
+	if err := c.confirm(g); err != nil {
+		return err
 	}
 	return c.execute(g)
+}
+
+// confirm looks whether a verdict by another spares what is needed. One that was reached as it should be does, whenever
+// it is looked at; one that was not is the order of somebody who would have others delete what he may not.
+func (c *collector) confirm(g *object.Generation) error {
+	m, err := c.mark()
+	if err != nil {
+		return err
+	}
+	all, err := c.db.Generations(c.ctx)
+	if err != nil {
+		return err
+	}
+	doomed, decided := map[pack.ID]bool{}, map[pack.ID]bool{}
+	for _, id := range g.Verdict.Packs {
+		doomed[id] = true
+	}
+	for i := range all {
+		if all[i].Verdict == nil {
+			continue // it will spare what this one takes
+		}
+		for _, id := range all[i].Verdict.Packs {
+			decided[id] = true
+		}
+	}
+	kept := slices.ContainsFunc(m.snapshots, func(s *history.Snapshot) bool { return slices.Contains(g.Verdict.Snapshots, s.ID) })
+	if n := len(m.rescue(doomed, decided)); n > 0 || kept {
+		return fmt.Errorf("the verdict of collection %d takes %d packs or a snapshot that are needed: %w", g.Number, n, object.ErrDamaged)
+	}
+	return nil
 }
 
 // verdict spares what is needed by now.

@@ -178,7 +178,7 @@ func (v *verification) checkChanges() error {
 			}
 			page, err := r.Get(v.ctx, d, nil)
 			if err == nil {
-				_, err = history.DecodeChanges(page)
+				err = history.CheckChanges(page)
 			}
 			if err != nil {
 				if v.ctx.Err() != nil {
