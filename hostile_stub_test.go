@@ -1,5 +1,4 @@
 package varve_test
 
-func confusionAttacks() []attack { return nil }
-func clientAttacks() []attack    { return nil }
-func keyAttacks() []attack       { return nil }
+func clientAttacks() []attack { return nil }
+func keyAttacks() []attack    { return nil }
