@@ -155,7 +155,7 @@ func kindConfusions() (all []attack) {
 		m.tree(sub("d", d, tree.Summary{Links: 1}))
 	})
 	add("nothing as the root", refused, func(m *maker) { root(m, digest.Digest{7}) })
-	add("zero as the root", noticed, func(m *maker) { root(m, digest.Digest{}) })
+	add("zero as the root", refused, func(m *maker) { root(m, digest.Digest{}) })
 	add("a chunk that is nowhere", refused, func(m *maker) { m.tree(fileOf("f", recipe(9, chunkItem(digest.Digest{7}, 9)))) })
 	add("a recipe that is nowhere", refused, func(m *maker) { m.tree(paged("f", 1000, digest.Digest{7})) })
 	add("a dir as a change list", noticed, func(m *maker) {

@@ -110,6 +110,9 @@ func (v *Vault) getter() tree.Getter {
 // find returns the entry of a path; the root folder for "".
 func (v *Vault) find(ctx context.Context, get tree.Getter, s *Snapshot, p string) (tree.Entry, error) {
 	p = cleanPath(p)
+	if s.Root.IsZero() { // which would be read as a folder without anything in it
+		return tree.Entry{}, fmt.Errorf("%s: %w: there is no root", s.Ref(), ErrCorrupt)
+	}
 	if p == "" {
 		return tree.Entry{Type: disk.Directory, Mode: 0o755, Dir: s.Root, Summary: s.Tree, Mtime: s.Time.UnixNano()}, nil
 	}
@@ -368,6 +371,9 @@ func (p *Project) Find(ctx context.Context, pattern string) ([]Version, error) {
 
 // everything calls fn for all entries of a tree as if they were new.
 func everything(ctx context.Context, get tree.Getter, root digest.Digest, fn func(string, *tree.Entry, *tree.Entry) error) error {
+	if root.IsZero() {
+		return fmt.Errorf("%w: there is no root", ErrCorrupt)
+	}
 	get = tree.Unrepeated(get)
 	return everythingIn(ctx, get, "", tree.List(ctx, get, root), fn)
 }

@@ -101,9 +101,6 @@ func Decode(id object.SID, b []byte) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("manifest: root: %w", err)
 	}
-	if root.IsZero() { // which would be read as a folder without anything in it
-		return nil, errors.New("manifest: no root")
-	}
 	if _, err := object.ParseSID(s.Project); err != nil || s.Version < 1 {
 		return nil, errors.New("manifest: no project or version")
 	}

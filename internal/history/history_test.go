@@ -56,7 +56,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	good := `{"project":"` + project + `","version":1,"root":"` + strings.Repeat("1", 64) + `"}`
+	good := `{"project":"` + project + `","version":1,"root":"` + strings.Repeat("0", 64) + `"}`
 	if _, err := Decode(object.SID{}, []byte(good)); err != nil {
 		t.Fatal(err)
 	}

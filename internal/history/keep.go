@@ -135,6 +135,15 @@ func (s *Snapshot) stray() bool {
 	return !s.Arrived.IsZero() && s.Arrived.Sub(s.Time).Abs() > strays
 }
 
+// counted is the time by which a snapshot is of a period: that of its arrival, for what it claims might make one client's
+// snapshots of an hour fill the places of as many days as its clock may be wrong. Strays have only their claims.
+func (s *Snapshot) counted() time.Time {
+	if s.Arrived.IsZero() || s.stray() {
+		return s.Time
+	}
+	return s.Arrived
+}
+
 // apply keeps the newest of each period among the snapshots that are strays, or those that are not.
 func (r *rule) apply(all []Verdict, zone *time.Location, strays bool) {
 	left, last := r.n, ""
@@ -145,7 +154,7 @@ func (r *rule) apply(all []Verdict, zone *time.Location, strays bool) {
 		}
 		period := s.Ref()
 		if r.period != nil {
-			period = r.period(s.Time.In(zone))
+			period = r.period(s.counted().In(zone))
 		}
 		if period != last {
 			all[i].keep(r.name)

@@ -43,6 +43,9 @@ type Plan struct {
 // Make plans a restore. It writes nothing but a probe into the target, which it removes again. A path that is
 // in neither tree is fs.ErrNotExist. A plan with conflicts is returned all the same.
 func Make(ctx context.Context, opt Options) (*Plan, error) {
+	if opt.Root.IsZero() { // which would be compared as a folder without anything in it
+		return nil, fmt.Errorf("restore: %w: there is no root", tree.ErrCorrupt)
+	}
 	p := &Plan{opt: opt, get: opt.NewGet(), built: map[string]*node{}}
 	if p.opt.Workers <= 0 {
 		p.opt.Workers = 2

@@ -1,4 +1,0 @@
-package varve_test
-
-func clientAttacks() []attack { return nil }
-func keyAttacks() []attack    { return nil }
