@@ -50,8 +50,8 @@ func treeBombs() (all []attack) {
 			t.Errorf("snap: %v, verify: %v", v.errs["snap"], v.errs["verify"])
 		}
 	}
-	add(attack{name: "2^30 paths of 30 folders", check: unread, make: func(m *maker) { m.snapshot(doubled(m, 30, file("f", "x"))) }})
-	add(attack{name: "2^30 paths and no file", long: true, check: unread, make: func(m *maker) { m.snapshot(doubled(m, 30)) }})
+	add(attack{name: "2^24 paths of 24 folders", check: unread, make: func(m *maker) { m.snapshot(doubled(m, 24, file("f", "x"))) }})
+	add(attack{name: "2^24 paths and no file", long: true, check: unread, make: func(m *maker) { m.snapshot(doubled(m, 24)) }})
 	add(attack{name: "2^62 paths", long: true, check: unread, make: func(m *maker) { m.snapshot(doubled(m, 62)) }})
 	add(attack{name: "more paths than numbers", want: refused, make: func(m *maker) { m.snapshot(doubled(m, 70, file("f", "x"))) }})
 	add(attack{name: "2^500 paths that say to be 1", want: refused, make: func(m *maker) {
@@ -76,24 +76,24 @@ func treeBombs() (all []attack) {
 		}
 		m.snapshot(d, s)
 	}})
-	add(attack{name: "2^30 paths to a chunk that is lost", want: refused, make: func(m *maker) {
-		m.snapshot(doubled(m, 30, fileOf("f", recipe(600, chunkItem(digest.Digest{1}, 600)))))
+	add(attack{name: "2^24 paths to a chunk that is lost", want: refused, make: func(m *maker) {
+		m.snapshot(doubled(m, 24, fileOf("f", recipe(600, chunkItem(digest.Digest{1}, 600)))))
 	}})
-	add(attack{name: "2^30 paths to a page that is lost", want: refused, make: func(m *maker) {
-		m.snapshot(doubled(m, 30, sub("lost", digest.Digest{2}, tree.Summary{})))
+	add(attack{name: "2^24 paths to a page that is lost", long: true, want: refused, make: func(m *maker) {
+		m.snapshot(doubled(m, 24, sub("lost", digest.Digest{2}, tree.Summary{})))
 	}})
-	add(attack{name: "2^30 paths to a page that is none", long: true, want: refused, make: func(m *maker) {
-		m.snapshot(doubled(m, 30, sub("bad", m.page([]byte("no page")), tree.Summary{})))
+	add(attack{name: "2^24 paths to a page that is none", long: true, want: refused, make: func(m *maker) {
+		m.snapshot(doubled(m, 24, sub("bad", m.page([]byte("no page")), tree.Summary{})))
 	}})
-	add(attack{name: "two of 2^30 paths that differ in all", long: true, check: unread, make: func(m *maker) {
-		m.snapshot(doubled(m, 30, file("f", "1")))
-		m.snapshot(doubled(m, 30, file("f", "2")))
+	add(attack{name: "two of 2^24 paths that differ in all", long: true, check: unread, make: func(m *maker) {
+		m.snapshot(doubled(m, 24, file("f", "1")))
+		m.snapshot(doubled(m, 24, file("f", "2")))
 	}})
-	add(attack{name: "2^30 members of a link group", long: true, check: unread, make: func(m *maker) {
-		m.snapshot(doubled(m, 30, file("f", "1").group(7), file("g", "1").group(7)))
+	add(attack{name: "2^24 members of a link group", long: true, check: unread, make: func(m *maker) {
+		m.snapshot(doubled(m, 24, file("f", "1").group(7), file("g", "1").group(7)))
 	}})
-	add(attack{name: "2^30 paths for a folder that folds names", long: true, check: unread, targets: []disk.MemoryOptions{{FoldCase: true}}, make: func(m *maker) {
-		m.snapshot(doubled(m, 30, file("f", "1"), link("l", "f")))
+	add(attack{name: "2^24 paths for a folder that folds names", long: true, check: unread, targets: []disk.MemoryOptions{{FoldCase: true}}, make: func(m *maker) {
+		m.snapshot(doubled(m, 24, file("f", "1"), link("l", "f")))
 	}})
 	add(attack{name: "2^8 paths, which are content", make: func(m *maker) { m.snapshot(doubled(m, 8, file("f", "x"))) }, check: func(t *testing.T, v *victim) {
 		if v.errs["restore"] != nil || v.errs["list"] != nil || len(v.listed[v.hostile[0].ID.String()]) != 1<<8+1<<9-2 {
@@ -321,7 +321,7 @@ func largeBlocks() (all []attack) {
 			t.Errorf("restore: %v, cat: %v, found: %v", v.errs["restore"], v.errs["cat"], v.found)
 		}
 	}
-	all = append(all, attack{name: "block: 30 of 16 MiB in a few bytes each", heavy: true, make: many(30, zeros), check: whole})
+	all = append(all, attack{name: "block: 18 of 16 MiB in a few bytes each", heavy: true, make: many(18, zeros), check: whole})
 	return append(all, attack{name: "block: one of 16 MiB whose entry is empty", heavy: true, make: func(m *maker) {
 		empty := m.keys.ID.Sum(nil)
 		zero := make([]byte, 16<<20)
@@ -357,7 +357,7 @@ func directoryBombs() (all []attack) {
 	add("an entry that is cut", []byte("x"), entry(0, 1, 1, 1, d[:20]), nil)
 	add("no base", []byte("x"), entry(0, 1, 1, 1, d, uvarints(3, 1), []byte{0}), nil)
 	add("255 bases", []byte("x"), entry(0, 1, 1, 1, d, uvarints(3, 1), []byte{255}), nil)
-	add("a delta of 2^30 plain bytes", []byte("x"), entry(0, 1, 1, 1, d, uvarints(3, 1<<40), []byte{1}, d), nil)
+	add("a delta of 2^24 plain bytes", []byte("x"), entry(0, 1, 1, 1, d, uvarints(3, 1<<40), []byte{1}, d), nil)
 	add("a difference that is none", []byte("x"), entry(5, 1, 1, 1, d, uvarints(2)), nil)
 	add("bytes behind the last block", []byte("x"), append(entry(0, 1, 1, 1, d, uvarints(2)), 0), nil)
 	add("no directory", []byte("x"), nil, nil)

@@ -594,7 +594,7 @@ func survey(t testing.TB, dir string) map[string]string {
 
 // heapPeak returns a function that ends the watch over the heap and says how far it has grown meanwhile.
 func heapPeak() func() uint64 {
-	old := debug.SetMemoryLimit(hostileHeap / 2) // as the command does: else garbage would count
+	old := debug.SetMemoryLimit(hostileHeap * 3 / 4) // as the command does: else garbage would count
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	read := func() uint64 { metrics.Read(sample); return sample[0].Value.Uint64() }
 	runtime.GC()

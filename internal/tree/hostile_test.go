@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"runtime"
@@ -413,6 +414,109 @@ func TestReadersOfDamagedTrees(t *testing.T) {
 		_, err := Find(t.Context(), get, root, "d/IMG_000300.jpg")
 		known(err)
 	})
+}
+
+// doubled is a directory of so many levels, each with two names for the next.
+func doubled(t *testing.T, s *shelf, levels int) (digest.Digest, Summary) {
+	d, sum := build(t, s, []Entry{file("f", 1)})
+	for range levels {
+		d, sum = build(t, s, []Entry{{Name: "a", Type: disk.Directory, Dir: d, Summary: sum}, {Name: "b", Type: disk.Directory, Dir: d, Summary: sum}})
+	}
+	return d, sum
+}
+
+// A tree that has few pages and hardly an end is not gone through; one whose folders are many times the same is.
+func TestUnrepeated(t *testing.T) {
+	s := newShelf()
+	count := func(root digest.Digest) (n int, err error) {
+		s.gets = 0
+		err = Compare(t.Context(), Unrepeated(s.get), digest.Digest{}, root, func(string, *Entry, *Entry) error { n++; return nil })
+		return n, err
+	}
+	d, _ := doubled(t, s, 50)
+	if n, err := count(d); !errors.Is(err, ErrRepeats) || !errors.Is(err, ErrCorrupt) || s.gets > 1_000_000 {
+		t.Errorf("2^50 paths: %d entries, %d pages, %v", n, s.gets, err)
+	}
+	d, _ = doubled(t, s, 10)
+	if n, err := count(d); err != nil || n != 1<<10+1<<11-2 {
+		t.Errorf("2^10 paths: %d entries, %v", n, err)
+	}
+	// One folder under twenty thousand names, in a page each as long as they get.
+	leaf, sum := build(t, s, bigFolder(30, 1))
+	var names []Entry
+	for i := range 20_000 {
+		names = append(names, Entry{Name: fmt.Sprintf("%05d", i), Type: disk.Directory, Dir: leaf, Summary: sum})
+	}
+	d, _ = build(t, s, names)
+	if n, err := count(d); err != nil || n != 20_000*31 {
+		t.Errorf("copies of one folder: %d entries, %v", n, err)
+	}
+}
+
+// A page that was met before is held to what is said of it wherever it is named again.
+func TestMemoryHoldsPagesToWhatIsSaid(t *testing.T) {
+	r := longRecipe(3000, 1)
+	for name, forge := range map[string]func(t *testing.T, s *shelf) []Entry{
+		"true": func(t *testing.T, s *shelf) []Entry {
+			d, sum := build(t, s, []Entry{file("x", 1)})
+			return []Entry{{Name: "a", Type: disk.Directory, Dir: d, Summary: sum}, {Name: "b", Type: disk.Directory, Dir: d, Summary: sum}}
+		},
+		"summary": func(t *testing.T, s *shelf) []Entry {
+			d, sum := build(t, s, []Entry{file("x", 1)})
+			lie := sum
+			lie.Files++
+			return []Entry{{Name: "a", Type: disk.Directory, Dir: d, Summary: sum}, {Name: "b", Type: disk.Directory, Dir: d, Summary: lie}}
+		},
+		"size": func(t *testing.T, s *shelf) []Entry {
+			_, root, err := PutRecipe(s.put, &r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return []Entry{{Name: "a", Size: r.Size, Recipe: root}, {Name: "b", Size: r.Size + 1, Recipe: root}}
+		},
+		"recipe as a directory": func(t *testing.T, s *shelf) []Entry {
+			_, root, err := PutRecipe(s.put, &r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return []Entry{{Name: "a", Size: r.Size, Recipe: root}, {Name: "b", Type: disk.Directory, Dir: root}}
+		},
+		"root that is a page of another": func(t *testing.T, s *shelf) []Entry {
+			d := forge(t, s, func([]folder, []digest.Digest) {})
+			return []Entry{{Name: "a", Type: disk.Directory, Dir: d, Summary: Summary{Files: 4, Bytes: 36}}}
+		},
+	} {
+		s := newShelf()
+		root, _ := build(t, s, forge(t, s))
+		seen := map[digest.Digest]bool{}
+		once := func(k Kind, d digest.Digest) (bool, error) {
+			was := seen[d]
+			seen[d] = true
+			return !was, nil
+		}
+		err := NewMemory().Walk(t.Context(), s.get, root, once)
+		if good := name == "true" || name == "root that is a page of another"; good != (err == nil) || err != nil && !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Who goes down a tree by what is said of it goes no further than was said.
+func TestBelowGoesNoFurther(t *testing.T) {
+	s := newShelf()
+	d, sum := doubled(t, s, 40)
+	s.gets = 0
+	var err error
+	for _, err = range Below(t.Context(), s.get, &Entry{Name: "d", Type: disk.Directory, Dir: d, Summary: Summary{Files: 1}}) {
+	}
+	if !errors.Is(err, ErrCorrupt) || s.gets != 1 {
+		t.Errorf("%v after %d pages", err, s.gets)
+	}
+	for _, err = range Below(t.Context(), s.get, &Entry{Name: "d", Type: disk.Directory, Dir: d, Summary: sum}) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func FuzzDecodeRecipe(f *testing.F) {
