@@ -18,6 +18,7 @@ import (
 
 	"varve"
 	"varve/internal/disk"
+	"varve/store"
 )
 
 // A vault may come from somebody who has its key: a former colleague, a service that was broken into, a stranger who
@@ -324,6 +325,17 @@ func (v *victim) endure() {
 			return err
 		})
 	}
+	v.do("copy", func(ctx context.Context) error {
+		to, err := varve.Create(ctx, store.NewMemory(), v.options())
+		if err != nil {
+			return err
+		}
+		r, err := v.v.Copy(ctx, to, varve.CopyOptions{})
+		if err == nil && len(r.Failed) == 0 {
+			err = verified(ctx, to) // what was copied without a complaint is as it should be
+		}
+		return err
+	})
 	v.do("snap", func(ctx context.Context) error { _, err := v.p.Snap(ctx, plainSnap()); return err })
 	if len(v.hostile) > 0 && slices.Contains(v.p.Snapshots(), v.hostile[0]) {
 		v.inPlace(v.hostile[0])

@@ -65,13 +65,13 @@ func Tree(ctx context.Context, s *object.Session, o Options, root digest.Digest,
 		dirs: map[digest.Digest]digest.Digest{}, recipes: map[digest.Digest]digest.Digest{}, known: map[digest.Digest]digest.Digest{},
 		chunks: map[digest.Digest]digest.Digest{}, planned: map[digest.Digest]bool{}, deltas: map[digest.Digest]bool{}}
 	t.recipe = tree.NewRecipeWriter(t.put(object.Recipes))
-	if err := t.plan(root, like); err != nil {
+	if err := t.plan(root, nil, like); err != nil {
 		return digest.Digest{}, err
 	}
 	if err := t.fetch(); err != nil {
 		return digest.Digest{}, err
 	}
-	d, err := t.build(root, 0)
+	d, err := t.build(root, nil, 0)
 	if err != nil {
 		return digest.Digest{}, err
 	}
@@ -106,8 +106,8 @@ func (t *transfer) put(st object.Stream) tree.Putter {
 }
 
 // plan finds out what of a directory To has, and which chunks it may lack. A directory that occurs more than once is
-// planned once.
-func (t *transfer) plan(d digest.Digest, like *Pair) error {
+// planned once. said is what the row above says of it; nil of the root.
+func (t *transfer) plan(d digest.Digest, said *tree.Summary, like *Pair) error {
 	if t.planned[d] {
 		return nil
 	}
@@ -118,7 +118,7 @@ func (t *transfer) plan(d digest.Digest, like *Pair) error {
 	}
 	twin, stop := t.twins(like)
 	defer stop()
-	for e, err := range tree.List(t.ctx, t.get, d) {
+	for e, err := range t.list(d, said) {
 		if err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ func (t *transfer) plan(d digest.Digest, like *Pair) error {
 			if old != nil && old.from.Type == disk.Directory && old.to.Type == disk.Directory {
 				below = &Pair{old.from.Dir, old.to.Dir}
 			}
-			err = t.plan(e.Dir, below)
+			err = t.plan(e.Dir, &e.Summary, below)
 		case disk.Regular:
 			err = t.planFile(&e, old)
 		}
@@ -138,6 +138,14 @@ func (t *transfer) plan(d digest.Digest, like *Pair) error {
 		}
 	}
 	return nil
+}
+
+// list goes through a directory, which must hold what is said of it.
+func (t *transfer) list(d digest.Digest, said *tree.Summary) iter.Seq2[tree.Entry, error] {
+	if said == nil {
+		return tree.List(t.ctx, t.get, d)
+	}
+	return tree.Below(t.ctx, t.get, &tree.Entry{Type: disk.Directory, Dir: d, Summary: *said})
 }
 
 // twin is an entry that a directory of both vaults has.
@@ -265,7 +273,7 @@ func (t *transfer) intactFile(e *tree.Entry) bool {
 }
 
 // build makes a directory of what is named there by now.
-func (t *transfer) build(d digest.Digest, depth int) (digest.Digest, error) {
+func (t *transfer) build(d digest.Digest, said *tree.Summary, depth int) (digest.Digest, error) {
 	if there, ok := t.dirs[d]; ok {
 		return there, nil
 	}
@@ -274,11 +282,11 @@ func (t *transfer) build(d digest.Digest, depth int) (digest.Digest, error) {
 	}
 	b := t.builders[depth]
 	b.Reset()
-	for e, err := range tree.List(t.ctx, t.get, d) {
+	for e, err := range t.list(d, said) {
 		switch {
 		case err != nil:
 		case e.Type == disk.Directory:
-			e.Dir, err = t.build(e.Dir, depth+1)
+			e.Dir, err = t.build(e.Dir, &e.Summary, depth+1)
 		case e.Type == disk.Regular:
 			err = t.translate(&e)
 		}
