@@ -5,9 +5,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,12 +18,16 @@ import (
 	"varve/internal/disk"
 	"varve/internal/simulation"
 	"varve/store"
+	"varve/store/storetest"
 )
 
 // crowd is a vault in use by several machines at once, and what must be true of it.
 type crowd struct {
-	seed  uint64
-	truth *store.Memory
+	world
+	seed   uint64
+	truth  *store.Memory // what the vault is
+	store  store.Store   // what the machines see of it
+	parity int
 
 	mu   sync.Mutex // never held across an operation on the store
 	kept map[varve.ID]*promise
@@ -42,14 +48,15 @@ func hashOf(s string) (h uint64) {
 	return h
 }
 
-// actor starts a machine whose random choices are its own.
+// actor starts a machine whose random choices are its own, and that tries again until it is done.
 func (c *crowd) actor(s *simulation.Scheduler, name string, skew time.Duration, run func(ctx context.Context, a *simulation.Actor, o varve.Options, r *rand.Rand) error) {
 	s.Go(name, skew, func(a *simulation.Actor) {
 		r := rand.New(rand.NewPCG(c.seed, hashOf(name)))
-		o := varve.Options{Rand: newLockedRand(c.seed ^ hashOf(name)), Workers: 1, Host: name, PID: 1, Now: a.Clock()}
+		o := varve.Options{Rand: newLockedRand(c.seed ^ hashOf(name)), Workers: 1, Host: name, PID: 1, Now: a.Clock(),
+			State: disk.NewMemory(disk.MemoryOptions{}).Root()}
 		for {
 			err := run(a.Context(), a, o, r)
-			if err == nil || a.Crashed() {
+			if err == nil || a.Crashed() || pause(a.Context(), time.Duration(1+r.IntN(30))*time.Second) != nil {
 				return
 			}
 		}
@@ -71,7 +78,7 @@ func (c *crowd) write(s *simulation.Scheduler, name string, skew time.Duration, 
 	home := disk.NewMemory(disk.MemoryOptions{}).Root()
 	round := 0
 	c.actor(s, name, skew, func(ctx context.Context, a *simulation.Actor, o varve.Options, r *rand.Rand) error {
-		v, err := varve.Open(ctx, a.Store(c.truth), o)
+		v, err := varve.Open(ctx, a.Store(c.store), o)
 		if err != nil {
 			return err
 		}
@@ -171,7 +178,7 @@ func (c *crowd) thin(s *simulation.Scheduler, rounds int) {
 			if !ok {
 				continue
 			}
-			v, err := varve.Open(ctx, a.Store(c.truth), o)
+			v, err := varve.Open(ctx, a.Store(c.store), o)
 			if err != nil {
 				return err
 			}
@@ -185,11 +192,15 @@ func (c *crowd) thin(s *simulation.Scheduler, rounds int) {
 			if r.IntN(2) == 0 {
 				continue
 			}
-			if _, _, err = p.Undo(ctx, false); errors.Is(err, varve.ErrCollected) {
+			op, _, err := p.Undo(ctx, false)
+			if errors.Is(err, varve.ErrCollected) {
 				continue
 			}
 			if err != nil {
 				return err
+			}
+			if op.Summary != "forget forgot "+snap.Ref() {
+				continue // what was said to have failed came to pass later, and was the last thing done
 			}
 			c.mu.Lock()
 			c.kept[id].forgotten = false // it was reported to be back
@@ -207,11 +218,14 @@ func (c *crowd) collect(t *testing.T, s *simulation.Scheduler, name string, skew
 			if err := pause(ctx, time.Duration(r.IntN(60))*time.Second); err != nil {
 				return err
 			}
-			v, err := varve.Open(ctx, a.Store(c.truth), o)
+			v, err := varve.Open(ctx, a.Store(c.store), o)
 			if err != nil {
 				return err
 			}
 			_, err = v.Collect(ctx, varve.CollectOptions{Wait: time.Duration(1+r.IntN(10)) * time.Minute})
+			if c.faulty && err != nil {
+				return err
+			}
 			if err != nil && !errors.Is(err, varve.ErrBusy) && !a.Crashed() {
 				t.Errorf("%s: %v", name, err)
 				return nil
@@ -224,7 +238,9 @@ func (c *crowd) collect(t *testing.T, s *simulation.Scheduler, name string, skew
 // read restores snapshots while others are at work.
 func (c *crowd) read(t *testing.T, s *simulation.Scheduler, rounds int) {
 	round := 0
+	var warned atomic.Bool
 	c.actor(s, "reader", 0, func(ctx context.Context, a *simulation.Actor, o varve.Options, r *rand.Rand) error {
+		o.Warn = func(string, error) { warned.Store(true) }
 		for ; round < rounds; round++ {
 			if err := pause(ctx, time.Duration(r.IntN(90))*time.Second); err != nil {
 				return err
@@ -233,7 +249,8 @@ func (c *crowd) read(t *testing.T, s *simulation.Scheduler, rounds int) {
 			if !ok {
 				continue
 			}
-			v, err := varve.Open(ctx, a.Store(c.truth), o)
+			warned.Store(false)
+			v, err := varve.Open(ctx, a.Store(c.store), o)
 			if err != nil {
 				return err
 			}
@@ -245,8 +262,13 @@ func (c *crowd) read(t *testing.T, s *simulation.Scheduler, rounds int) {
 			if snap != nil {
 				got, err = restored(ctx, p, snap)
 			}
-			if !a.Crashed() && !c.forgotten(id) && (err != nil || got != promise.listing) {
-				t.Errorf("reader: %s: %v", id, err)
+			switch {
+			case a.Crashed() || c.forgotten(id):
+			case c.faulty && err != nil:
+				return err
+			case c.faulty && snap == nil && warned.Load():
+			case err != nil || got != promise.listing && (snap != nil || !c.listsLie):
+				t.Errorf("reader: %s: %v\n%s", id, err, differ(got, promise.listing))
 			}
 		}
 		return nil
@@ -277,35 +299,72 @@ func (c *crowd) check(t *testing.T) {
 }
 
 func (c *crowd) checkKept(ctx context.Context, t *testing.T, v *varve.Vault) {
+	for id, err := range c.lost(ctx, t, v) {
+		t.Errorf("snapshot %s was reported: %v", id, err)
+	}
+}
+
+// lost returns the snapshots that were promised and are not there, and what is told of each. That one is there and
+// is not what it was is an error.
+func (c *crowd) lost(ctx context.Context, t *testing.T, v *varve.Vault) map[varve.ID]error {
+	out := map[varve.ID]error{}
 	for id, promise := range c.kept {
 		if promise.forgotten {
 			continue
 		}
 		p, snap, err := c.find(v, id, promise.project)
 		if err != nil || snap == nil {
-			t.Errorf("snapshot %s was reported and is not there: %v", id, err)
+			out[id] = fmt.Errorf("it is not there: %w", errors.Join(fs.ErrNotExist, err))
 			continue
 		}
-		if got, err := restored(ctx, p, snap); err != nil || got != promise.listing {
-			t.Errorf("snapshot %s: %v\n%s", id, err, differ(got, promise.listing))
+		got, err := restored(ctx, p, snap)
+		if err != nil {
+			out[id] = err
+		} else if got != promise.listing {
+			t.Errorf("snapshot %s is not what it was:\n%s", id, differ(got, promise.listing))
 		}
 	}
+	return out
 }
 
-// simulate plays one schedule.
-func simulate(t *testing.T, seed uint64) {
+// world is what machines have to live with.
+type world struct {
+	// plan draws the faults of the store; nil: it has none.
+	plan     func(r *rand.Rand) storetest.Plan
+	faulty   bool // a verb may fail, and is tried again
+	listsLie bool
+	check    func(c *crowd, t *testing.T)
+}
+
+var calm = world{check: (*crowd).check}
+
+// simulate plays one schedule and returns the world it was played in.
+func (w world) simulate(t *testing.T, seed uint64) *crowd {
 	r := rand.New(rand.NewPCG(seed, 7))
-	c := &crowd{seed: seed, truth: store.NewMemory(), kept: map[varve.ID]*promise{}}
 	skew := func() time.Duration { return time.Duration(r.Int64N(int64(60*24*time.Hour))) - 30*24*time.Hour }
 	o := simulation.Options{Crash: r.IntN(3), Suspend: r.IntN(12), Pause: r.IntN(30), MaxPause: 20 * time.Minute, Steps: 60_000}
 	if r.IntN(3) == 0 {
 		o.Crash = 0
 	}
+	c := &crowd{world: w, seed: seed, kept: map[varve.ID]*promise{}, parity: r.IntN(2) * 2}
+	var plan storetest.Plan
+	begun := false
+	if w.plan != nil {
+		plan = w.plan(r)
+	}
+	sim := storetest.NewSim(seed, func(op storetest.Op, r *rand.Rand) storetest.Fault {
+		if plan == nil || !begun {
+			return storetest.None
+		}
+		return plan(op, r)
+	})
+	c.store, c.truth = sim, sim.Truth()
 	simulation.Run(t, seed, o, func(t *testing.T, s *simulation.Scheduler) {
-		opt := varve.Options{Rand: newLockedRand(seed), Workers: 1, Host: "first", Now: time.Now}
-		if _, err := varve.Create(context.Background(), c.truth, opt); err != nil {
+		opt := varve.Options{Rand: newLockedRand(seed), Workers: 1, Host: "first", Now: time.Now, Parity: c.parity}
+		if _, err := varve.Create(context.Background(), sim, opt); err != nil {
 			t.Fatal(err)
 		}
+		begun = true
 		for i := range 3 {
 			c.write(s, fmt.Sprint("writer", i), skew(), 2+r.IntN(3))
 		}
@@ -315,20 +374,26 @@ func simulate(t *testing.T, seed uint64) {
 		c.thin(s, 2+r.IntN(4))
 		c.read(t, s, 1+r.IntN(3))
 	})
-	synctest.Test(t, func(t *testing.T) { c.check(t) }) // the last collection may wait for the dead
+	sim.Settle()
+	synctest.Test(t, func(t *testing.T) { w.check(c, t) }) // the last collection may wait for the dead
+	return c
 }
 
-var schedules = flag.Int("schedules", 0, "how many orders of events the simulation plays; 0: as many as suit the other flags")
+var schedules = flag.Int("schedules", 0, "how many orders of events each simulation plays; 0: as many as suit the other flags")
 
-func TestCollectSimulated(t *testing.T) {
-	n := 60
+// played returns how many schedules to play.
+func played(quick, full int) int {
 	switch {
 	case *schedules > 0:
-		n = *schedules
+		return *schedules
 	case *long:
-		n = 1200
+		return full
 	}
-	eachSeed(t, n, simulate)
+	return quick
+}
+
+func TestCollectSimulated(t *testing.T) {
+	eachSeed(t, played(60, 2000), func(t *testing.T, seed uint64) { calm.simulate(t, seed) })
 }
 
 // eachSeed runs a test for each seed, on all cores, until a few have failed.

@@ -231,6 +231,9 @@ func newVault(ctx context.Context, db *object.DB, opt Options) (*Vault, error) {
 		for name, err := range v.history.Ledger.Damaged() {
 			opt.Warn(name, err)
 		}
+		for id, err := range v.history.Damaged() {
+			opt.Warn(object.SlotName(id), err)
+		}
 	}
 	return v, nil
 }

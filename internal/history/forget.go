@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"varve/internal/ledger"
@@ -43,6 +44,9 @@ func (h *History) refreshForgotten(ctx context.Context, listed map[object.SID]bo
 	for _, e := range h.Ledger.Entities("forget") {
 		if by, ok := revoker(e); ok && !h.revoked[by] {
 			done, err := h.db.Finished(ctx, by)
+			if errors.Is(err, object.ErrDamaged) { // it may have: what is in doubt is kept
+				h.damaged[by], done, err = err, true, nil
+			}
 			if err != nil {
 				return err
 			}

@@ -167,6 +167,7 @@ func (h *History) refresh(ctx context.Context) error {
 			if s, err = Decode(c.ID, c.Manifest); err == nil {
 				s.Arrived = c.Arrived
 				h.by[c.ID] = s
+				delete(h.damaged, c.ID)
 				return nil
 			}
 		}
@@ -213,18 +214,14 @@ func (h *History) Has(id object.SID) bool {
 	return h.by[id] != nil || h.damaged[id] != nil
 }
 
-// IDs returns the snapshots whose commit slots are there, in no order.
+// IDs returns the snapshots whose commit slots are there and whole, in no order. A slot that cannot be read may hold
+// the note of a session that was aborted: who takes it for a snapshot would miss one for ever.
 func (h *History) IDs() []object.SID {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	out := make([]object.SID, 0, len(h.by)+len(h.damaged))
+	out := make([]object.SID, 0, len(h.by))
 	for id := range h.by {
 		out = append(out, id)
-	}
-	for id := range h.damaged {
-		if h.by[id] == nil {
-			out = append(out, id)
-		}
 	}
 	return out
 }

@@ -219,6 +219,11 @@ func (l *Ledger) refresh(ctx context.Context) error {
 		}
 		l.known[o.Name] = true
 		records, err := l.open(strings.TrimPrefix(o.Name, "ledger/"), o.Content)
+		if err != nil { // perhaps it was damaged only on its way here
+			if again, gerr := l.db.Store().Get(ctx, o.Name, 0, -1, nil); gerr == nil {
+				records, err = l.open(strings.TrimPrefix(o.Name, "ledger/"), again)
+			}
+		}
 		if err != nil {
 			l.damaged[o.Name] = err
 			continue

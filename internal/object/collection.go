@@ -307,9 +307,10 @@ func (db *DB) Ended(ctx context.Context, id SID) (bool, error) {
 	return true, nil
 }
 
-// Finished reports whether a session ended by Finish.
+// Finished reports whether a session ended by Finish. ErrDamaged if its slot cannot be read: then it may have.
 func (db *DB) Finished(ctx context.Context, id SID) (bool, error) {
-	sealed, err := db.store.Get(ctx, "snap/"+id.String(), 0, -1, nil)
+	name := SlotName(id)
+	sealed, err := db.store.Get(ctx, name, 0, -1, nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -317,7 +318,11 @@ func (db *DB) Finished(ctx context.Context, id SID) (bool, error) {
 		return false, err
 	}
 	note, err := db.keys.Open(nil, seal.Verdict, []byte(id.String()), sealed, maxConfig)
-	return err == nil && string(note) == noteFinished, nil
+	if err == nil {
+		return string(note) == noteFinished, nil
+	}
+	_, err = db.manifest(name, sealed)
+	return false, err
 }
 
 // Fence fills the slot of a session that is thought dead, so that it cannot commit any more. That it was filled

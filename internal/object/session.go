@@ -41,6 +41,7 @@ type Session struct {
 	lapsed  bool      // there was a pause after which others may have taken the session for dead
 	left    sync.Once
 	leaving error // what became of taking back the registration
+	doubt   bool  // the slot was put, and whether it is filled is not known
 	settle  bool  // others may have left packs that have not survived power loss yet
 	doomed  map[SID]bool
 
@@ -202,8 +203,14 @@ func (s *Session) Leave() {
 	}
 }
 
-// leave removes the session's registration. It comes after the commit slot is filled, never before.
+// leave removes the session's registration. It comes after the commit slot is filled, never before: a commit that
+// was said to have failed may yet arrive, and must then find the slot filled, or its packs kept by the registration.
 func (s *Session) leave() {
+	if s.doubt && !s.db.config.Exclusive {
+		if s.leaving = s.db.Fence(context.WithoutCancel(s.ctx), s.ID, 0); s.leaving != nil {
+			return
+		}
+	}
 	var beats []func() error
 	for k := range s.beats {
 		beats = append(beats, func() error { return s.db.store.Delete(context.WithoutCancel(s.ctx), s.beatName(k)) })
@@ -503,6 +510,7 @@ func (s *Session) fill(ctx context.Context, sealed []byte) error {
 		return err
 	}
 	err := s.db.store.Put(ctx, name, sealed)
+	s.doubt = err != nil && !errors.Is(err, fs.ErrExist)
 	if errors.Is(err, fs.ErrExist) {
 		err = s.ours(ctx, name, sealed)
 	}

@@ -243,6 +243,11 @@ func (db *DB) Commits(ctx context.Context, skip func(SID) bool, fn func(Commit, 
 		if err = f.Err; err == nil {
 			c.Manifest, err = db.manifest(f.Name, f.Content)
 		}
+		if errors.Is(err, ErrDamaged) { // perhaps only on its way here
+			if again, gerr := db.store.Get(ctx, f.Name, 0, -1, nil); gerr == nil {
+				c.Manifest, err = db.manifest(f.Name, again)
+			}
+		}
 		if errors.Is(err, ErrFenced) || errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -241,7 +241,8 @@ func (s *Sim) Get(ctx context.Context, name string, off, n int64, dst []byte) ([
 	return got, err
 }
 
-// List implements store.Store. It lists one moment.
+// List implements store.Store. A listing that lies is of one moment; an honest one goes on while others change what
+// it lists.
 func (s *Sim) List(ctx context.Context, prefix string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
 		if err := ctx.Err(); err != nil {
@@ -255,11 +256,14 @@ func (s *Sim) List(ctx context.Context, prefix string) iter.Seq2[store.Object, e
 		}
 		var listed []store.Object
 		for o, err := range s.truth.List(ctx, prefix) {
-			if err != nil {
-				yield(store.Object{}, err)
-				return
+			switch {
+			case err != nil || fault != StaleList && fault != MissingEntry:
+				if !yield(o, err) || err != nil {
+					return
+				}
+			default:
+				listed = append(listed, o)
 			}
-			listed = append(listed, o)
 		}
 		switch {
 		case fault == StaleList:
