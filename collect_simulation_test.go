@@ -31,6 +31,8 @@ type crowd struct {
 
 	mu   sync.Mutex // never held across an operation on the store
 	kept map[varve.ID]*promise
+
+	losses int // promises that were broken, as check found
 }
 
 // promise is a snapshot that was reported as taken.
@@ -48,13 +50,13 @@ func hashOf(s string) (h uint64) {
 	return h
 }
 
-// actor starts a machine whose random choices are its own, and that tries again until it is done.
+// actor starts a machine whose random choices are its own, and that tries again until it is done, or has had enough.
 func (c *crowd) actor(s *simulation.Scheduler, name string, skew time.Duration, run func(ctx context.Context, a *simulation.Actor, o varve.Options, r *rand.Rand) error) {
 	s.Go(name, skew, func(a *simulation.Actor) {
 		r := rand.New(rand.NewPCG(c.seed, hashOf(name)))
 		o := varve.Options{Rand: newLockedRand(c.seed ^ hashOf(name)), Workers: 1, Host: name, PID: 1, Now: a.Clock(),
 			State: disk.NewMemory(disk.MemoryOptions{}).Root()}
-		for {
+		for range 60 {
 			err := run(a.Context(), a, o, r)
 			if err == nil || a.Crashed() || pause(a.Context(), time.Duration(1+r.IntN(30))*time.Second) != nil {
 				return

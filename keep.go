@@ -190,13 +190,25 @@ func (v *Vault) Collect(ctx context.Context, o CollectOptions) (*Collection, err
 	if o.Wait == 0 {
 		o.Wait = collectWait
 	}
-	if lost, err := v.Rollback(ctx); err != nil {
-		return nil, err
-	} else if err := lost.Err(); err != nil && !o.DryRun {
-		return nil, fmt.Errorf("%w: nothing is deleted until that is cleared up", err)
+	if !o.DryRun {
+		if err := v.known(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return upkeep.Collect(ctx, v.db, v.history, upkeep.CollectOptions{DryRun: o.DryRun, Wait: o.Wait, Silence: silence, Grace: grace,
-		Who: v.who(), Alive: v.opt.Alive, Now: v.opt.Now, Sleep: v.opt.Sleep})
+		Who: v.who(), Alive: v.opt.Alive, Now: v.opt.Now, Sleep: v.opt.Sleep, Known: v.known})
+}
+
+// known refreshes the history, and is an error if the catalogue or this machine knows of more.
+func (v *Vault) known(ctx context.Context) error {
+	lost, err := v.Rollback(ctx)
+	if err != nil {
+		return err
+	}
+	if err := lost.Err(); err != nil {
+		return fmt.Errorf("%w: nothing is deleted until that is cleared up", err)
+	}
+	return nil
 }
 
 // Forgotten returns the snapshots that were forgotten and are not collected yet, newest first.

@@ -1,9 +1,16 @@
 package varve_test
 
 import (
+	"errors"
+	"fmt"
 	"math/rand/v2"
+	"os"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"varve"
 	"varve/store/storetest"
 )
 
@@ -33,4 +40,86 @@ func atMost(n int, plan storetest.Plan) storetest.Plan {
 
 func TestUnreliableSimulated(t *testing.T) {
 	eachSeed(t, played(60, 3600), func(t *testing.T, seed uint64) { unreliable.simulate(t, seed) })
+}
+
+// oneLie is a store of whose listings one lies, once: it is as it would have been a moment ago, or lacks an entry.
+var oneLie = world{faulty: true, listsLie: true, check: (*crowd).check, plan: func(r *rand.Rand) storetest.Plan {
+	prefixes := []string{"sess", "snap", "gc", "ledger", "packs", "index", "catalog"}
+	prefix, at := prefixes[r.IntN(len(prefixes))], r.IntN(40)
+	lie := storetest.StaleList
+	if r.IntN(2) == 0 {
+		lie = storetest.MissingEntry
+	}
+	return func(op storetest.Op, _ *rand.Rand) storetest.Fault {
+		if first, _, _ := strings.Cut(op.Name, "/"); op.Kind != storetest.List || first != prefix {
+			return storetest.None
+		}
+		at--
+		if at == -1 {
+			return lie
+		}
+		return storetest.None
+	}
+}}
+
+func TestOneLieSimulated(t *testing.T) {
+	eachSeed(t, played(60, 1200), func(t *testing.T, seed uint64) { oneLie.simulate(t, seed) })
+}
+
+// lying is a store whose listings lie again and again.
+var lying = world{faulty: true, listsLie: true, check: (*crowd).checkTold, plan: func(r *rand.Rand) storetest.Plan {
+	var rates storetest.Rates
+	rates[storetest.StaleList], rates[storetest.MissingEntry] = r.IntN(60), r.IntN(60)
+	return rates.Plan()
+}}
+
+// lagging is a store all of whose listings are late.
+var lagging = world{faulty: true, listsLie: true, check: (*crowd).checkTold, plan: func(r *rand.Rand) storetest.Plan {
+	return func(op storetest.Op, r *rand.Rand) storetest.Fault { return storetest.StaleList }
+}}
+
+// checkTold is check where something may have been lost: then who looks is told, and nothing more is taken away.
+func (c *crowd) checkTold(t *testing.T) {
+	ctx := t.Context()
+	o := varve.Options{Rand: newLockedRand(c.seed + 99), Workers: 1, Host: "last", PID: 1, Now: time.Now}
+	v, err := varve.Open(ctx, c.truth, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := c.lost(ctx, t, v)
+	if len(lost) == 0 {
+		c.check(t)
+		return
+	}
+	c.losses = len(lost)
+	report, err := v.Verify(ctx, varve.VerifyOptions{Data: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, refused := v.Collect(ctx, varve.CollectOptions{Wait: time.Hour})
+	if report.OK || !errors.Is(refused, varve.ErrIncomplete) && !errors.Is(refused, varve.ErrRolledBack) {
+		t.Errorf("lost without a word: %v; verify %+v, collect %v", lost, report, refused)
+	}
+	if again := c.lost(ctx, t, v); len(again) != len(lost) {
+		t.Errorf("lost since: %v", again)
+	}
+}
+
+func TestLyingSimulated(t *testing.T)   { severalLost(t, lying, played(30, 600)) }
+func TestLaggingSimulated(t *testing.T) { severalLost(t, lagging, played(30, 600)) }
+
+func severalLost(t *testing.T, w world, n int) {
+	var losses, schedules atomic.Int64
+	t.Run("all", func(t *testing.T) {
+		eachSeed(t, n, func(t *testing.T, seed uint64) {
+			if w.simulate(t, seed).losses > 0 {
+				losses.Add(1)
+				if os.Getenv("DBG") != "" {
+					fmt.Println("lost", seed)
+				}
+			}
+			schedules.Add(1)
+		})
+	})
+	t.Logf("%d of %d schedules lost something and said so", losses.Load(), schedules.Load())
 }

@@ -305,7 +305,7 @@ func (v *Vault) Projects() []ProjectInfo {
 type VaultInfo struct {
 	ID        string
 	Created   time.Time
-	Exclusive bool // the store does not honour create-if-absent
+	Exclusive bool // the store does not honour create-if-absent, or lists late
 	// ReducedSafety says why the vault is less safe than others; "" if it is not.
 	ReducedSafety string
 	KeyStored     bool // who reads the vault can open it
@@ -317,7 +317,7 @@ func (v *Vault) Info() VaultInfo {
 	c := v.db.Config()
 	i := VaultInfo{ID: c.ID, Created: c.Created, Exclusive: c.Exclusive, KeyStored: v.db.KeyStored(), SHA256: c.SHA256}
 	if c.Exclusive {
-		i.ReducedSafety = fmt.Sprintf("the store replaces objects although it is told not to, so only one program may write at a time; "+
+		i.ReducedSafety = fmt.Sprintf("the store replaces objects although it is told not to, or does not list them at once, so only one program may write at a time; "+
 			"one that died on another machine keeps others out for %d minutes", int(object.Grace.Minutes()))
 	}
 	return i

@@ -49,12 +49,16 @@ func (v *Vault) Rollback(ctx context.Context) (*Rollback, error) {
 }
 
 // missing is the rollback that a second look confirms: a snapshot may have been forgotten and collected between the
-// readings of the records and of the commits.
+// readings of the records and of the commits; and what is not listed may be there, for a listing can be late, or lack
+// something.
 func (v *Vault) missing(ctx context.Context) (*Rollback, error) {
 	if r := v.rollback(); r.Err() == nil {
 		return r, nil
 	}
 	if err := v.history.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	if err := v.history.Find(ctx, v.rollback().Snapshots...); err != nil {
 		return nil, err
 	}
 	return v.rollback(), nil

@@ -111,7 +111,33 @@ func (c *Catalog) Refresh(ctx context.Context) error {
 			c.floor = max(c.floor, n)
 		}
 	}
-	return nil
+	return c.findUnlisted(ctx)
+}
+
+// findUnlisted reads what others come after and the listing lacks: it may be late.
+func (c *Catalog) findUnlisted(ctx context.Context) error {
+	for {
+		found := false
+		for _, name := range c.Missing() {
+			if _, ok := number(name); !ok || c.there[name] {
+				continue
+			}
+			_, err := c.db.Store().Get(ctx, name, 0, -1, nil)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("read %s: %w", name, err)
+			}
+			c.there[name], found = true, true
+			if err := c.load(ctx, name); err != nil {
+				return err
+			}
+		}
+		if !found {
+			return nil
+		}
+	}
 }
 
 func (c *Catalog) load(ctx context.Context, name string) error {
@@ -128,6 +154,12 @@ func (c *Catalog) load(ctx context.Context, name string) error {
 	}
 	c.digests[name] = c.db.Digest(sealed).String()
 	e, err := decode(c.db.Keys(), name, sealed)
+	if err != nil { // perhaps it was damaged only on its way here
+		if again, gerr := c.db.Store().Get(ctx, name, 0, -1, nil); gerr == nil {
+			c.digests[name] = c.db.Digest(again).String()
+			e, err = decode(c.db.Keys(), name, again)
+		}
+	}
 	if err != nil {
 		c.damaged[name] = err
 		return nil

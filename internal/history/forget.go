@@ -52,7 +52,15 @@ func (h *History) refreshForgotten(ctx context.Context, listed map[object.SID]bo
 			}
 			h.revoked[by] = done
 		}
-		if id, err := object.ParseSID(e.ID); err == nil && !listed[id] {
+		id, err := object.ParseSID(e.ID)
+		if err != nil || listed[id] || h.by[id] == nil && h.damaged[id] == nil {
+			continue
+		}
+		there, err := h.db.Filled(ctx, id) // the listing may lack it
+		if err != nil {
+			return err
+		}
+		if !there {
 			delete(h.by, id)
 			delete(h.damaged, id)
 		}

@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"sync"
 	"time"
@@ -178,6 +179,31 @@ func (h *History) refresh(ctx context.Context) error {
 		return err
 	}
 	return h.refreshForgotten(ctx, listed)
+}
+
+// Find looks for snapshots that no listing has shown, by their names.
+func (h *History) Find(ctx context.Context, ids ...object.SID) error {
+	for _, id := range ids {
+		if h.Has(id) {
+			continue
+		}
+		manifest, err := h.db.Manifest(ctx, id)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, object.ErrFenced):
+			continue
+		case errors.Is(err, object.ErrDamaged):
+		case err != nil:
+			return err
+		default:
+			if err = h.Add(id, manifest); err == nil {
+				continue
+			}
+		}
+		h.mu.Lock()
+		h.damaged[id] = err
+		h.mu.Unlock()
+	}
+	return nil
 }
 
 // Add takes over a commit that was just made, so that it need not be read back.

@@ -133,11 +133,68 @@ func TestRefresh(t *testing.T) {
 	if len(damaged) != 2 || damaged[junk] == nil || !errors.Is(damaged[rotten], object.ErrDamaged) {
 		t.Errorf("damaged %v", damaged)
 	}
+	if !h.Has(rotten) || len(h.IDs()) != 2 {
+		t.Errorf("a slot that cannot be read counts as there, and as nothing to be missed: %v", h.IDs())
+	}
 	if s, ok := h.Get(one); !ok || s != all[0] {
 		t.Error("Get does not have it")
 	}
 	if _, ok := h.Get(junk); ok {
 		t.Error("Get has what is damaged")
+	}
+}
+
+// TestFind: what no listing shows is found by its name, and what is no snapshot is none.
+func TestFind(t *testing.T) {
+	db, h := vaultOf(t)
+	one := commit(t, db, manifest(t, Snapshot{Project: project, Version: 1}))
+	junk := commit(t, db, []byte("{}"))
+	aborted := object.SID{1}
+	if err := db.Fence(t.Context(), aborted, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Find(t.Context(), one, junk, aborted, object.SID{2}); err != nil {
+		t.Fatal(err)
+	}
+	if all := h.Snapshots(project); len(all) != 1 || all[0].ID != one {
+		t.Errorf("snapshots %+v", all)
+	}
+	if h.Has(aborted) || h.Has(object.SID{2}) || h.Damaged()[junk] == nil {
+		t.Errorf("damaged %v", h.Damaged())
+	}
+}
+
+// TestDoubtfulRevoker: while nobody can read whether a session has brought a snapshot back, it is not forgotten, and
+// nothing may be taken for known.
+func TestDoubtfulRevoker(t *testing.T) {
+	db, h := vaultOf(t)
+	one := commit(t, db, manifest(t, Snapshot{Project: project, Version: 1}))
+	if err := h.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	snap, _ := h.Get(one)
+	by := object.SID{3}
+	if err := h.Ledger.Append(t.Context(), ForgetRecord(snap), RevokeRecord(one, by)); err != nil {
+		t.Fatal(err)
+	}
+	listed := func() int {
+		fresh := New(db, ledger.New(db, "fresh"))
+		if err := fresh.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(fresh.Snapshots(project)) > 0 && fresh.Damaged()[by] == nil {
+			t.Error("nothing says that it is in doubt")
+		}
+		return len(fresh.Snapshots(project))
+	}
+	if n := listed(); n != 0 {
+		t.Errorf("%d snapshots of which one is forgotten", n)
+	}
+	if err := db.Store().Put(t.Context(), "snap/"+by.String(), []byte("unreadable")); err != nil {
+		t.Fatal(err)
+	}
+	if n := listed(); n != 1 {
+		t.Errorf("%d snapshots, of which one may have been brought back", n)
 	}
 }
 

@@ -1,6 +1,7 @@
 package object
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -102,12 +104,75 @@ func generationName(n int, word string) string { return fmt.Sprintf("gc/%010d/%s
 // Generations returns the collections that the store knows, in order. One whose lists are not whole is an error:
 // what it condemned is not known.
 func (db *DB) Generations(ctx context.Context) ([]Generation, error) {
+	all, err := db.listGenerations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	unlisted, err := db.unlisted(ctx, all)
+	all = append(all, unlisted...)
+	slices.SortFunc(all, func(a, b Generation) int { return cmp.Compare(a.Number, b.Number) })
+	return all, err
+}
+
+func (db *DB) listGenerations(ctx context.Context) ([]Generation, error) {
 	for {
 		all, again, err := db.generations(ctx)
 		if !again || err != nil {
 			return all, err
 		}
 	}
+}
+
+// unlisted returns the collections that a listing should have shown and did not. Their numbers follow each other
+// without a gap, so that a listing which is late or lacks something is found out.
+func (db *DB) unlisted(ctx context.Context, listed []Generation) (out []Generation, err error) {
+	there := map[int]bool{}
+	for i := range listed {
+		there[listed[i].Number] = true
+	}
+	first, last := 1, 0
+	if n := len(listed); n > 0 {
+		first, last = listed[0].Number, listed[n-1].Number
+	}
+	look := func(n int) (bool, error) {
+		if there[n] || n < 1 {
+			return there[n], nil
+		}
+		g := Generation{Number: n}
+		name := generationName(n, "condemn")
+		sealed, err := db.store.Get(ctx, name, 0, -1, nil)
+		if err == nil {
+			g.Condemned, err = db.ParseDoomed(name, sealed)
+		}
+		if err == nil {
+			out = append(out, g)
+		}
+		return err == nil, err
+	}
+	step := func(n, by int) error {
+		for {
+			found, err := look(n)
+			if errors.Is(err, fs.ErrNotExist) || err == nil && !found {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("collection %d: %w", n, err)
+			}
+			n += by
+		}
+	}
+	for n := first; n < last && err == nil; n++ {
+		if _, err = look(n); errors.Is(err, fs.ErrNotExist) {
+			err = nil // it is over: those that are not are older than none that is gone
+		}
+	}
+	if err == nil {
+		err = step(first-1, -1)
+	}
+	if err == nil {
+		err = step(last+1, 1)
+	}
+	return out, err
 }
 
 // generations reads the lists. again says that one was removed meanwhile: then another may tell what it told.
@@ -166,9 +231,11 @@ func cutGeneration(name string) (gen, word string, ok bool) {
 // Condemned returns the packs and snapshots that collections mean to delete, or have deleted.
 func (db *DB) Condemned(ctx context.Context) (map[pack.ID]bool, map[SID]bool, error) {
 	all, err := db.Generations(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
+	packs, snapshots := condemnedBy(all)
+	return packs, snapshots, err
+}
+
+func condemnedBy(all []Generation) (map[pack.ID]bool, map[SID]bool) {
 	packs, snapshots := map[pack.ID]bool{}, map[SID]bool{}
 	for i := range all {
 		d := all[i].counts()
@@ -179,7 +246,7 @@ func (db *DB) Condemned(ctx context.Context) (map[pack.ID]bool, map[SID]bool, er
 			snapshots[id] = true
 		}
 	}
-	return packs, snapshots, nil
+	return packs, snapshots
 }
 
 // Condemn publishes the condemn list of a new generation and returns its number. It has survived power loss then.
@@ -292,19 +359,38 @@ func cutBeat(name string) (id SID, beat int, ok bool) {
 	return id, beat, ok && err == nil && nerr == nil
 }
 
-// Ended reports whether the slot of a session is filled, or the session has left.
+// Ended reports whether the slot of a session is filled, or the session has left. No listing is asked: one that is
+// late would take a session that has just begun for one that has left.
 func (db *DB) Ended(ctx context.Context, id SID) (bool, error) {
-	_, err := db.store.Get(ctx, "snap/"+id.String(), 0, -1, nil)
-	if err == nil {
-		return true, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return false, err
-	}
-	for _, err := range db.store.List(ctx, "sess/"+id.String()+"/") {
-		return false, err
+	for _, name := range []string{SlotName(id), beatName(id, 0)} {
+		_, err := db.store.Get(ctx, name, 0, -1, nil)
+		if err == nil {
+			return name == SlotName(id), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
 	}
 	return true, nil
+}
+
+// Filled reports whether a commit slot is, with whatever.
+func (db *DB) Filled(ctx context.Context, id SID) (bool, error) {
+	_, err := db.store.Get(ctx, SlotName(id), 0, -1, nil)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Manifest returns the manifest in a commit slot: fs.ErrNotExist if there is none, ErrFenced if the slot says that
+// there will be none.
+func (db *DB) Manifest(ctx context.Context, id SID) ([]byte, error) {
+	sealed, err := db.store.Get(ctx, SlotName(id), 0, -1, nil)
+	if err != nil {
+		return nil, err
+	}
+	return db.manifest(SlotName(id), sealed)
 }
 
 // Finished reports whether a session ended by Finish. ErrDamaged if its slot cannot be read: then it may have.
@@ -345,6 +431,13 @@ func (db *DB) Beats(ctx context.Context, id SID) (names []string, err error) {
 			return nil, err
 		}
 		names = append(names, o.Name)
+	}
+	if first := beatName(id, 0); len(names) == 0 { // the listing may be late
+		if _, err := db.store.Get(ctx, first, 0, -1, nil); err == nil {
+			names = append(names, first)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
 	return names, nil
 }

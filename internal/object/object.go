@@ -195,15 +195,29 @@ func (db *DB) refresh(ctx context.Context) error {
 	}
 	db.sizes.Store(&listed)
 	segs, sound := db.reconcile(ctx, db.standing(), listed)
+	db.set.Store(index.NewSet(segs...))
+	db.sound.Store(&sound)
+	db.use()
+	db.ready.Store(true)
+	return nil
+}
+
+// use says which packs may be shared with.
+func (db *DB) use() {
+	sound := *db.sound.Load()
 	usable := make(map[pack.ID]bool, len(sound))
 	for id := range sound {
 		usable[id] = !db.spare[id]
 	}
-	db.set.Store(index.NewSet(segs...))
-	db.sound.Store(&sound)
 	db.usable.Store(&usable)
-	db.ready.Store(true)
-	return nil
+}
+
+// sparing ends the sharing with packs that a collection means to delete.
+func (db *DB) sparing(condemned map[pack.ID]bool) {
+	db.load.Lock()
+	defer db.load.Unlock()
+	db.spare = condemned
+	db.use()
 }
 
 // named is an index segment and its name in the store.

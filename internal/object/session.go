@@ -134,15 +134,21 @@ func (db *DB) begin(ctx context.Context, who Who, beside []func() error) (*Sessi
 	}
 	// What is condemned is read before the packs are listed: a collection that ends between the two has
 	// then removed its packs from the listing.
-	condemned, doomed, err := db.Condemned(ctx)
+	listed, err := db.listGenerations(ctx)
 	if err == nil {
-		s.doomed = doomed
-		err = store.Together(db.store, append([]func() error{func() error {
+		var unlisted []Generation
+		condemned, _ := condemnedBy(listed)
+		err = store.Together(db.store, append([]func() error{func() (err error) {
+			unlisted, err = db.unlisted(ctx, listed)
+			return err
+		}, func() error {
 			db.load.Lock()
 			defer db.load.Unlock()
 			db.spare = condemned
 			return db.refresh(ctx)
 		}}, beside...)...)
+		condemned, s.doomed = condemnedBy(append(listed, unlisted...))
+		db.sparing(condemned)
 	}
 	if err != nil {
 		s.leave()
@@ -167,7 +173,7 @@ func (db *DB) others(ctx context.Context, own SID) (bool, error) {
 	return false, nil
 }
 
-func (s *Session) beatName(k int) string { return fmt.Sprintf("sess/%s/%d", s.ID, k) }
+func beatName(id SID, k int) string { return fmt.Sprintf("sess/%s/%d", id, k) }
 
 // heartbeat shows that the session goes on. It is a courtesy to collectors, not a safeguard.
 func (s *Session) heartbeat(ctx context.Context) error {
@@ -181,7 +187,7 @@ func (s *Session) beatNow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	name := s.beatName(s.beats)
+	name := beatName(s.ID, s.beats)
 	sealed, err := s.db.keys.Seal(nil, seal.Session, []byte(name), b, s.db.opt.Rand)
 	if err != nil {
 		return err
@@ -213,7 +219,7 @@ func (s *Session) leave() {
 	}
 	var beats []func() error
 	for k := range s.beats {
-		beats = append(beats, func() error { return s.db.store.Delete(context.WithoutCancel(s.ctx), s.beatName(k)) })
+		beats = append(beats, func() error { return s.db.store.Delete(context.WithoutCancel(s.ctx), beatName(s.ID, k)) })
 	}
 	s.leaving = store.Together(s.db.store, beats...)
 }

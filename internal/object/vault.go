@@ -30,7 +30,8 @@ type Config struct {
 	Format  int       `json:"format"`
 	ID      string    `json:"id"` // 32 hex digits
 	Created time.Time `json:"created"`
-	// Exclusive says that the store does not honour create-if-absent: one process at a time.
+	// Exclusive says that the store does not honour create-if-absent, or does not list at once what it was given: one
+	// process at a time.
 	Exclusive bool `json:"exclusive,omitempty"`
 	SHA256    bool `json:"sha256"` // whole-file SHA-256 is kept
 	// Parity is the number of columns of parity of new data packs.
@@ -77,7 +78,7 @@ func Create(ctx context.Context, s store.Store, sha256 bool, opt Options) (*DB, 
 	}
 	keys := seal.Derive(master, id)
 	c := Config{Varve: "vault", Format: Format, ID: hex.EncodeToString(id[:]), Created: opt.Now().UTC().Truncate(time.Second),
-		Exclusive: !traits.CreateIfAbsent, SHA256: sha256, Parity: uint8(min(max(opt.Parity, 0), pack.MaxParity))}
+		Exclusive: !traits.CreateIfAbsent || !traits.ListsAtOnce, SHA256: sha256, Parity: uint8(min(max(opt.Parity, 0), pack.MaxParity))}
 	if c.Mac, err = c.mac(keys); err != nil {
 		return nil, err
 	}

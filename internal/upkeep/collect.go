@@ -30,6 +30,9 @@ type CollectOptions struct {
 	Now      func() time.Time
 	Sleep    func(context.Context, time.Duration) error
 	Progress func(Progress) // may be nil
+	// Known refreshes the history, and is an error if somebody knows of a snapshot that it lacks and nobody forgot. It
+	// is called before a verdict; nil: nobody does.
+	Known func(context.Context) error
 }
 
 // Collection says what a collection freed, or would.
@@ -74,10 +77,15 @@ type collector struct {
 	result  Collection
 	sizes   map[pack.ID]int64 // of packs, as of the last plan
 	scarce  bool              // there is no room to rewrite packs before others are deleted
+
+	met []object.Running // sessions that a listing has shown
 }
 
 func (c *collector) run() error {
 	if !c.opt.DryRun {
+		if err := c.meet(); err != nil {
+			return err
+		}
 		if err := c.finishOthers(); err != nil {
 			return err
 		}
@@ -329,8 +337,21 @@ func (c *collector) confirm(g *object.Generation) error {
 	return nil
 }
 
-// verdict spares what is needed by now.
+// verdict spares what is needed by now. It does not rely on one listing: commits and records are listed twice, the
+// sessions that were waited for are looked up by name, and what others know to be there must be there.
 func (c *collector) verdict(g *object.Generation) (object.Doomed, error) {
+	known := c.history.Refresh
+	if c.opt.Known != nil {
+		known = c.opt.Known
+	}
+	if err := known(c.ctx); err != nil {
+		return object.Doomed{}, err
+	}
+	for _, s := range c.met {
+		if err := c.history.Find(c.ctx, s.ID); err != nil {
+			return object.Doomed{}, err
+		}
+	}
 	m, err := c.mark()
 	if err != nil {
 		return object.Doomed{}, err
@@ -357,10 +378,12 @@ func (c *collector) verdict(g *object.Generation) (object.Doomed, error) {
 // await returns when every session that was registered has ended: by itself, or because it seems dead and is fenced.
 // The clock decides only how long that takes.
 func (c *collector) await(generation int) error {
-	waiting, err := c.db.Sessions(c.ctx)
-	if err != nil {
-		return err
+	for range 2 { // one listing may be late, or lack one
+		if err := c.meet(); err != nil {
+			return err
+		}
 	}
+	waiting := slices.Clone(c.met)
 	began := c.opt.Now()
 	heard := map[object.SID]time.Time{}
 	beats := map[object.SID]int{}
@@ -396,10 +419,25 @@ func (c *collector) await(generation int) error {
 		if err := c.opt.Sleep(c.ctx, attend); err != nil {
 			return err
 		}
+		var err error
 		if waiting, err = c.heartbeats(left); err != nil {
 			return err
 		}
 	}
+}
+
+// meet notes the sessions that are registered.
+func (c *collector) meet() error {
+	now, err := c.db.Sessions(c.ctx)
+	for _, s := range now {
+		at := slices.IndexFunc(c.met, func(m object.Running) bool { return m.ID == s.ID })
+		if at < 0 {
+			c.met = append(c.met, s)
+		} else if s.Beat > c.met[at].Beat {
+			c.met[at].Beat = s.Beat
+		}
+	}
+	return err
 }
 
 // heartbeats looks again at sessions that are waited for.
@@ -534,9 +572,9 @@ func (c *collector) tidy() error {
 	if err := c.mergeIndex(gone); err != nil {
 		return err
 	}
-	done := slices.DeleteFunc(all, func(g object.Generation) bool { return !g.Done })
-	for i := 0; i+doneKept < len(done); i++ {
-		for _, name := range object.GenerationNames(done[i].Number) {
+	// The oldest first, and none that is younger than one under way: their numbers stay without a gap.
+	for i := 0; i+doneKept < len(all) && all[i].Done; i++ {
+		for _, name := range object.GenerationNames(all[i].Number) {
 			if err := c.delete(name); err != nil {
 				return err
 			}

@@ -55,8 +55,8 @@ func mark(ctx context.Context, db *object.DB, snapshots []*history.Snapshot) (*m
 
 // need marks d, which must be in a pack that is there, and reports whether it was not marked before.
 func (m *marking) need(d digest.Digest) (fresh bool, err error) {
-	_, fresh = m.marks.Add(d)
-	if !fresh {
+	found, fresh := m.marks.Add(d)
+	if found && !fresh {
 		return false, nil
 	}
 	var buf [8]index.Place
