@@ -32,7 +32,7 @@ type crowd struct {
 	mu   sync.Mutex // never held across an operation on the store
 	kept map[varve.ID]*promise
 
-	losses int // promises that were broken, as check found
+	losses int64 // 1 if check found that something is lost
 }
 
 // promise is a snapshot that was reported as taken.
@@ -149,6 +149,13 @@ func (c *crowd) pick(r *rand.Rand, forget bool) (id varve.ID, p promise, ok bool
 	return id, *c.kept[id], true
 }
 
+// stays says that a snapshot is promised again: nothing was said of it to the vault, or it was reported to be back.
+func (c *crowd) stays(id varve.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kept[id].forgotten = false
+}
+
 func (c *crowd) forgotten(id varve.ID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -186,7 +193,11 @@ func (c *crowd) thin(s *simulation.Scheduler, rounds int) {
 			}
 			p, snap, err := c.find(v, id, promise.project)
 			if err != nil || snap == nil {
-				return err
+				c.stays(id)
+				if err != nil {
+					return err
+				}
+				continue
 			}
 			if err := p.Forget(ctx, snap); err != nil {
 				return err
@@ -204,9 +215,7 @@ func (c *crowd) thin(s *simulation.Scheduler, rounds int) {
 			if op.Summary != "forget forgot "+snap.Ref() {
 				continue // what was said to have failed came to pass later, and was the last thing done
 			}
-			c.mu.Lock()
-			c.kept[id].forgotten = false // it was reported to be back
-			c.mu.Unlock()
+			c.stays(id) // it was reported to be back
 		}
 		return nil
 	})
@@ -335,6 +344,7 @@ type world struct {
 	plan     func(r *rand.Rand) storetest.Plan
 	faulty   bool // a verb may fail, and is tried again
 	listsLie bool
+	lag      int64 // storetest.Sim.Lag
 	check    func(c *crowd, t *testing.T)
 }
 
@@ -360,6 +370,7 @@ func (w world) simulate(t *testing.T, seed uint64) *crowd {
 		}
 		return plan(op, r)
 	})
+	sim.Lag = w.lag
 	c.store, c.truth = sim, sim.Truth()
 	simulation.Run(t, seed, o, func(t *testing.T, s *simulation.Scheduler) {
 		opt := varve.Options{Rand: newLockedRand(seed), Workers: 1, Host: "first", Now: time.Now, Parity: c.parity}

@@ -2,9 +2,7 @@ package varve_test
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,6 +11,20 @@ import (
 	"varve"
 	"varve/store/storetest"
 )
+
+// What a vault promises on a store that is not what a store should be, and what these simulations hold it to:
+//
+//   - Requests and replies are lost, writes and deletions come to pass later than they were said to have failed, reads
+//     have a wrong bit, anything is slow (TestUnreliableSimulated): nothing is lost. What was reported to be kept and was
+//     not forgotten is there to the byte, what was reported to be brought back is, the vault is whole, and the next
+//     collection leaves nothing over. A verb may fail; the next one works.
+//   - Any one listing lies, whichever and whenever: it is late, or lacks an entry (TestOneLieSimulated): the same.
+//   - Listings lie again and again without end (TestLyingSimulated), or all of them are late by up to many operations
+//     (TestLaggingSimulated): several lies that fall together may cost a snapshot. Nothing is lost without a word: who
+//     restores or verifies it has an error and never other bytes, and collections refuse from then on.
+//
+// The last is why a vault on a store that is found out not to list at once has one writer at a time, and keeps what is
+// condemned for a week.
 
 // unreliable is a store on which anything may fail, come late, or come to pass and be said to have failed; and that
 // sometimes returns a wrong bit.
@@ -42,10 +54,11 @@ func TestUnreliableSimulated(t *testing.T) {
 	eachSeed(t, played(60, 3600), func(t *testing.T, seed uint64) { unreliable.simulate(t, seed) })
 }
 
-// oneLie is a store of whose listings one lies, once: it is as it would have been a moment ago, or lacks an entry.
-var oneLie = world{faulty: true, listsLie: true, check: (*crowd).check, plan: func(r *rand.Rand) storetest.Plan {
-	prefixes := []string{"sess", "snap", "gc", "ledger", "packs", "index", "catalog"}
-	prefix, at := prefixes[r.IntN(len(prefixes))], r.IntN(40)
+// oneLie is a store of whose listings one lies, once: it is as it would have been a moment ago, or lacks an entry. Those
+// on which it depends what is deleted lie more often than others.
+var oneLie = world{faulty: true, listsLie: true, lag: 60, check: (*crowd).check, plan: func(r *rand.Rand) storetest.Plan {
+	prefixes := []string{"sess", "sess", "snap", "snap", "gc", "gc", "ledger", "ledger", "packs", "index", "catalog"}
+	prefix, at := prefixes[r.IntN(len(prefixes))], r.IntN(60)
 	lie := storetest.StaleList
 	if r.IntN(2) == 0 {
 		lie = storetest.MissingEntry
@@ -63,7 +76,7 @@ var oneLie = world{faulty: true, listsLie: true, check: (*crowd).check, plan: fu
 }}
 
 func TestOneLieSimulated(t *testing.T) {
-	eachSeed(t, played(60, 1200), func(t *testing.T, seed uint64) { oneLie.simulate(t, seed) })
+	eachSeed(t, played(60, 1600), func(t *testing.T, seed uint64) { oneLie.simulate(t, seed) })
 }
 
 // lying is a store whose listings lie again and again.
@@ -74,11 +87,12 @@ var lying = world{faulty: true, listsLie: true, check: (*crowd).checkTold, plan:
 }}
 
 // lagging is a store all of whose listings are late.
-var lagging = world{faulty: true, listsLie: true, check: (*crowd).checkTold, plan: func(r *rand.Rand) storetest.Plan {
-	return func(op storetest.Op, r *rand.Rand) storetest.Fault { return storetest.StaleList }
+var lagging = world{faulty: true, listsLie: true, lag: 200, check: (*crowd).checkTold, plan: func(*rand.Rand) storetest.Plan {
+	return func(storetest.Op, *rand.Rand) storetest.Fault { return storetest.StaleList }
 }}
 
-// checkTold is check where something may have been lost: then who looks is told, and nothing more is taken away.
+// checkTold is check where something may have been lost, if only what nobody was promised: then who looks is told, and
+// nothing more is taken away.
 func (c *crowd) checkTold(t *testing.T) {
 	ctx := t.Context()
 	o := varve.Options{Rand: newLockedRand(c.seed + 99), Workers: 1, Host: "last", PID: 1, Now: time.Now}
@@ -87,15 +101,15 @@ func (c *crowd) checkTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	lost := c.lost(ctx, t, v)
-	if len(lost) == 0 {
-		c.check(t)
-		return
-	}
-	c.losses = len(lost)
 	report, err := v.Verify(ctx, varve.VerifyOptions{Data: true})
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(lost) == 0 && report.OK {
+		c.check(t)
+		return
+	}
+	c.losses++
 	_, refused := v.Collect(ctx, varve.CollectOptions{Wait: time.Hour})
 	if report.OK || !errors.Is(refused, varve.ErrIncomplete) && !errors.Is(refused, varve.ErrRolledBack) {
 		t.Errorf("lost without a word: %v; verify %+v, collect %v", lost, report, refused)
@@ -105,19 +119,14 @@ func (c *crowd) checkTold(t *testing.T) {
 	}
 }
 
-func TestLyingSimulated(t *testing.T)   { severalLost(t, lying, played(30, 600)) }
-func TestLaggingSimulated(t *testing.T) { severalLost(t, lagging, played(30, 600)) }
+func TestLyingSimulated(t *testing.T)   { tellsOfLosses(t, lying, played(30, 400)) }
+func TestLaggingSimulated(t *testing.T) { tellsOfLosses(t, lagging, played(30, 400)) }
 
-func severalLost(t *testing.T, w world, n int) {
+func tellsOfLosses(t *testing.T, w world, n int) {
 	var losses, schedules atomic.Int64
 	t.Run("all", func(t *testing.T) {
 		eachSeed(t, n, func(t *testing.T, seed uint64) {
-			if w.simulate(t, seed).losses > 0 {
-				losses.Add(1)
-				if os.Getenv("DBG") != "" {
-					fmt.Println("lost", seed)
-				}
-			}
+			losses.Add(w.simulate(t, seed).losses)
 			schedules.Add(1)
 		})
 	})

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,16 +106,18 @@ func (f Fault) applies(k Kind) bool {
 	return false
 }
 
-// MaxLatency bounds how long a Slow operation waits, and maxLag how many operations a Delayed one takes
-// or a StaleList goes back.
-const (
-	MaxLatency = 10 * time.Second
-	maxLag     = 12
-)
+// MaxLatency bounds how long a Slow operation waits.
+const MaxLatency = 10 * time.Second
+
+// lag is Sim.Lag where that is not set.
+const lag = 12
 
 // Sim is a Store for simulations that lies as planned. With the same seed, plan and order of operations it
 // does the same.
 type Sim struct {
+	// Lag bounds how many operations a Delayed one takes, or a StaleList goes back. Set it before first use; 0: 12.
+	Lag int64
+
 	truth *store.Memory
 	plan  Plan
 	seed  uint64
@@ -186,7 +189,7 @@ func (s *Sim) deliver(due func(delayed) bool) {
 func (s *Sim) delay(n int64, r *rand.Rand, apply func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.delayed = append(s.delayed, delayed{due: n + 1 + r.Int64N(maxLag), apply: apply})
+	s.delayed = append(s.delayed, delayed{due: n + 1 + r.Int64N(cmp.Or(s.Lag, lag)), apply: apply})
 }
 
 // Put implements store.Store.
@@ -267,7 +270,7 @@ func (s *Sim) List(ctx context.Context, prefix string) iter.Seq2[store.Object, e
 		}
 		switch {
 		case fault == StaleList:
-			listed = s.asOf(n-1-r.Int64N(maxLag), prefix)
+			listed = s.asOf(n-1-r.Int64N(cmp.Or(s.Lag, lag)), prefix)
 		case fault == MissingEntry && len(listed) > 0:
 			at := r.IntN(len(listed))
 			listed = slices.Delete(listed, at, at+1)
