@@ -26,7 +26,7 @@ func initVerb(e *env) *cobra.Command {
 
 func (e *env) init(ctx context.Context, here bool) error {
 	if e.parity < 0 || e.parity > 16 {
-		return usage("", "--parity %d: want 0 to 16", e.parity)
+		return usage("each column costs 0.8 % and lets a pack lose as much; 2 is a good number", "--parity %d: want 0 to 16", e.parity)
 	}
 	if here {
 		if e.vault != "" {
