@@ -702,11 +702,11 @@ func TestHeal(t *testing.T) {
 	heals("all packs cut", func(m *rig) error {
 		var errs []error
 		for _, o := range packs {
-			errs = append(errs, damage{o, o.size / 2, true}.do(m.vault))
+			errs = append(errs, damage{object: o, at: o.size / 2, cut: true}.do(m.vault))
 		}
 		return errors.Join(errs...)
 	})
 	for _, o := range packs {
-		heals("cut "+o.path, func(m *rig) error { return damage{o, o.size / 2, true}.do(m.vault) })
+		heals("cut "+o.path, func(m *rig) error { return damage{object: o, at: o.size / 2, cut: true}.do(m.vault) })
 	}
 }

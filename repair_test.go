@@ -218,7 +218,7 @@ func TestRepairLosesPower(t *testing.T) {
 	r, lists := stocked(t, 76)
 	for _, o := range objects(t, r.vault.Root(), "") {
 		if strings.HasPrefix(o.path, "packs/") && o.size > 10_000 { // a bit that parity makes good
-			if err := (damage{o, o.size / 3, false}).do(r.vault); err != nil {
+			if err := (damage{object: o, at: o.size / 3}).do(r.vault); err != nil {
 				t.Fatal(err)
 			}
 		}
