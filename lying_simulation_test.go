@@ -28,7 +28,7 @@ import (
 
 // unreliable is a store on which anything may fail, come late, or come to pass and be said to have failed; and that
 // sometimes returns a wrong bit.
-var unreliable = world{faulty: true, check: (*crowd).check, plan: func(r *rand.Rand) storetest.Plan {
+var unreliable = world{faulty: true, lag: 200, check: (*crowd).check, plan: func(r *rand.Rand) storetest.Plan {
 	var rates storetest.Rates
 	for _, f := range []storetest.Fault{storetest.Lost, storetest.LostReply, storetest.Delayed, storetest.FlippedRead, storetest.Slow} {
 		rates[f] = r.IntN(8)
