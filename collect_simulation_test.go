@@ -406,7 +406,7 @@ func played(quick, full int) int {
 }
 
 func TestCollectSimulated(t *testing.T) {
-	eachSeed(t, played(60, 2000), func(t *testing.T, seed uint64) { calm.simulate(t, seed) })
+	eachSeed(t, played(40, 2000), func(t *testing.T, seed uint64) { calm.simulate(t, seed) })
 }
 
 // eachSeed runs a test for each seed, on all cores, until a few have failed.

@@ -51,7 +51,7 @@ func atMost(n int, plan storetest.Plan) storetest.Plan {
 }
 
 func TestUnreliableSimulated(t *testing.T) {
-	eachSeed(t, played(60, 3600), func(t *testing.T, seed uint64) { unreliable.simulate(t, seed) })
+	eachSeed(t, played(40, 3600), func(t *testing.T, seed uint64) { unreliable.simulate(t, seed) })
 }
 
 // oneLie is a store of whose listings one lies, once: it is as it would have been a moment ago, or lacks an entry. Those
@@ -76,7 +76,7 @@ var oneLie = world{faulty: true, listsLie: true, lag: 60, check: (*crowd).check,
 }}
 
 func TestOneLieSimulated(t *testing.T) {
-	eachSeed(t, played(60, 1600), func(t *testing.T, seed uint64) { oneLie.simulate(t, seed) })
+	eachSeed(t, played(30, 1600), func(t *testing.T, seed uint64) { oneLie.simulate(t, seed) })
 }
 
 // lying is a store whose listings lie again and again.
@@ -119,8 +119,8 @@ func (c *crowd) checkTold(t *testing.T) {
 	}
 }
 
-func TestLyingSimulated(t *testing.T)   { tellsOfLosses(t, lying, played(30, 400)) }
-func TestLaggingSimulated(t *testing.T) { tellsOfLosses(t, lagging, played(30, 400)) }
+func TestLyingSimulated(t *testing.T)   { tellsOfLosses(t, lying, played(15, 400)) }
+func TestLaggingSimulated(t *testing.T) { tellsOfLosses(t, lagging, played(15, 400)) }
 
 func tellsOfLosses(t *testing.T, w world, n int) {
 	var losses, schedules atomic.Int64
