@@ -14,22 +14,24 @@ import (
 	"varve/store/storetest"
 )
 
-// BenchmarkDistant takes snapshots of a project of 10,000 files into a vault that is a round trip away: the first
-// one, and the next after one file in a hundred changed. Each opens the vault, as a run of the program does. Compare
-// the times of "local" with those of "50ms".
+// BenchmarkDistant takes snapshots of a project of 10,000 files, of 10 and of 100 KiB on average, into a vault that is a
+// round trip away: the first one, and the next after one file in a hundred changed. Each opens the vault, as a run of the
+// program does. Compare the times of "local" with those of "50ms".
 func BenchmarkDistant(b *testing.B) {
-	for _, trip := range []time.Duration{0, 50 * time.Millisecond} {
-		name := "local"
-		if trip > 0 {
-			name = trip.String()
+	for _, kib := range []int{10, 100} {
+		for _, trip := range []time.Duration{0, 50 * time.Millisecond} {
+			name := fmt.Sprintf("%dKiB/local", kib)
+			if trip > 0 {
+				name = fmt.Sprintf("%dKiB/%s", kib, trip)
+			}
+			b.Run(name+"/first", func(b *testing.B) { distant(b, kib, trip, false) })
+			b.Run(name+"/next", func(b *testing.B) { distant(b, kib, trip, true) })
 		}
-		b.Run(name+"/first", func(b *testing.B) { distant(b, trip, false) })
-		b.Run(name+"/next", func(b *testing.B) { distant(b, trip, true) })
 	}
 }
 
-func distant(b *testing.B, trip time.Duration, next bool) {
-	root := manyFiles(b)
+func distant(b *testing.B, kib int, trip time.Duration, next bool) {
+	root := manyFiles(b, kib)
 	requests := int64(0)
 	for i := 0; b.Loop(); i++ {
 		b.StopTimer()
@@ -68,7 +70,7 @@ func distant(b *testing.B, trip time.Duration, next bool) {
 				b.Fatal(err)
 			}
 			for n := range 100 {
-				writeFile(b, filepath.Join(root, fmt.Sprintf("d%02d/f%02d", n, i%100)), uint64(1_000_000+i*1000+n))
+				writeFile(b, filepath.Join(root, fmt.Sprintf("d%02d/f%02d", n, i%100)), uint64(1_000_000+i*1000+n), kib)
 			}
 			time.Sleep(50 * time.Millisecond) // else they count as changing
 		}
@@ -82,23 +84,23 @@ func distant(b *testing.B, trip time.Duration, next bool) {
 	b.ReportMetric(float64(requests)/float64(b.N), "requests/op")
 }
 
-// manyFiles makes a project of 10,000 files in 100 folders, of 10 KiB on average, half of it random.
-func manyFiles(b *testing.B) string {
+// manyFiles makes a project of 10,000 files in 100 folders, of so many KiB on average, half of it random.
+func manyFiles(b *testing.B, kib int) string {
 	root := b.TempDir()
 	for d := range 100 {
 		if err := os.Mkdir(filepath.Join(root, fmt.Sprintf("d%02d", d)), 0o755); err != nil {
 			b.Fatal(err)
 		}
 		for f := range 100 {
-			writeFile(b, filepath.Join(root, fmt.Sprintf("d%02d/f%02d", d, f)), uint64(d*100+f))
+			writeFile(b, filepath.Join(root, fmt.Sprintf("d%02d/f%02d", d, f)), uint64(d*100+f), kib)
 		}
 	}
 	return root
 }
 
-func writeFile(b *testing.B, name string, seed uint64) {
+func writeFile(b *testing.B, name string, seed uint64, kib int) {
 	r := rand.New(rand.NewPCG(seed, 1))
-	content := make([]byte, 1+r.IntN(20<<10))
+	content := make([]byte, 1+r.IntN(2*kib<<10))
 	for i := range content[:len(content)/2] {
 		content[i] = byte(r.Uint32())
 	}
