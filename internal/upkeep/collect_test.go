@@ -230,6 +230,7 @@ func TestTurns(t *testing.T) {
 			w.until("put sess/")
 			col := c.collector()
 			col.past("put gc/")
+			col.past("list sess/") // twice, in case that one is late
 			col.past("list sess/")
 			w.past("list packs/")
 			_ = col.end()
@@ -245,6 +246,7 @@ func TestTurns(t *testing.T) {
 		},
 		"a writer comes while sessions are looked at": func(c *crowded) {
 			col := c.collector()
+			col.past("put gc/")
 			col.past("list sess/")
 			w := c.writer(content())
 			w.past("list packs/")
@@ -267,6 +269,8 @@ func TestTurns(t *testing.T) {
 			w := c.writer(content())
 			w.past("list packs/")
 			col := c.collector()
+			col.past("put gc/")
+			col.past("list sess/")
 			col.past("list sess/")
 			_ = w.end()
 			c.check(col)
