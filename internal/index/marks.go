@@ -34,6 +34,18 @@ func (m *Marks) Add(d digest.Digest) (found, fresh bool) {
 	return found, fresh
 }
 
+// Has reports whether a row with prefix p is marked.
+func (m *Marks) Has(p Prefix) bool {
+	for i, s := range m.set.segments {
+		for n := s.find(p); n < s.head.rows && Prefix(s.row(n)) == p; n++ {
+			if m.rows[i][n/64]>>(n%64)&1 == 1 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // A Marked is a row of a segment, and whether it is marked.
 type Marked struct {
 	Segment int // position in the set's Segments

@@ -24,6 +24,7 @@ type marking struct {
 	set       *index.Set
 	segments  []*index.Segment
 	marks     *index.Marks
+	bases     *index.Marks // of marks, what needed deltas are made from
 	sound     map[pack.ID]int64
 }
 
@@ -32,7 +33,7 @@ type marking struct {
 func mark(ctx context.Context, db *object.DB, snapshots []*history.Snapshot) (*marking, error) {
 	m := &marking{db: db, snapshots: snapshots, segments: db.Segments(), sound: db.Sound()}
 	m.set = index.NewSet(m.segments...)
-	m.marks = m.set.Marks()
+	m.marks, m.bases = m.set.Marks(), m.set.Marks()
 	r := db.NewReader()
 	get := func(ctx context.Context, d digest.Digest) ([]byte, error) { return r.Get(ctx, d, nil) }
 	for _, s := range snapshots {
@@ -101,6 +102,7 @@ func (m *marking) needBases(ctx context.Context, r *object.Reader) error {
 
 func (m *marking) needBasesOf(e *pack.Entry) error {
 	for _, b := range e.Bases {
+		m.bases.Add(b)
 		// The base of a delta that nothing needs may be gone with the snapshot that had it.
 		if _, err := m.need(b); err != nil && !errors.Is(err, object.ErrMissing) {
 			return err
@@ -189,9 +191,10 @@ func (m *marking) rescue(doomed map[pack.ID]bool, condemned map[pack.ID]bool) ma
 		if !row.Live || !doomed[id] || out[id] {
 			continue
 		}
-		// What is stored whole may be the base of a delta: only another whole one replaces it.
+		// A base is stored whole: only another whole one replaces it.
+		whole := row.Flags&index.Delta == 0 && m.bases.Has(row.Prefix)
 		survives := func(p index.Place) bool {
-			return m.there(p.Pack) && !condemned[pack.ID(p.Pack)] && !doomed[pack.ID(p.Pack)] && (row.Flags&index.Delta != 0 || p.Flags&index.Delta == 0)
+			return m.there(p.Pack) && !condemned[pack.ID(p.Pack)] && !doomed[pack.ID(p.Pack)] && (!whole || p.Flags&index.Delta == 0)
 		}
 		if !slices.ContainsFunc(m.set.Places(row.Prefix, buf[:0]), survives) {
 			out[id] = true
