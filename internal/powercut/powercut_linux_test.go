@@ -10,14 +10,14 @@ import (
 	"varve/internal/powercut"
 )
 
-// need skips a test that this machine cannot run; where VARVE_CI is set it fails.
+// need skips a test that this machine cannot run; where VARVE_POWERCUT is set it fails.
 func need(t *testing.T, fsType string) powercut.Image {
 	t.Helper()
 	img, err := powercut.MakeImage(t.TempDir(), fsType)
 	switch {
 	case err == nil:
 		return img
-	case errors.Is(err, powercut.ErrCannot) && os.Getenv("VARVE_CI") == "":
+	case errors.Is(err, powercut.ErrCannot) && os.Getenv("VARVE_POWERCUT") == "":
 		t.Skip(err)
 	}
 	t.Fatal(err)
