@@ -57,7 +57,10 @@ func (v *Vault) Copy(ctx context.Context, to *Vault, o CopyOptions) (*CopyReport
 	if all == nil {
 		all = v.history.Snapshots("")
 	}
-	c := &copying{v: v, to: to, there: to.origins(), total: int64(len(all))}
+	c := &copying{v: v, to: to, there: to.origins(), sound: map[digest.Digest]bool{}, of: map[string][]*Snapshot{}, total: int64(len(all))}
+	for _, s := range v.history.Snapshots("") {
+		c.of[s.Project] = append(c.of[s.Project], s)
+	}
 	for _, s := range all {
 		if c.there[v.origin(s)] != nil {
 			c.report.Present++
@@ -112,6 +115,8 @@ func (v *Vault) origins() map[Origin]*Snapshot {
 type copying struct {
 	v, to  *Vault
 	there  map[Origin]*Snapshot // what the other vault has
+	sound  map[digest.Digest]bool
+	of     map[string][]*Snapshot // those of the vault, by project, from oldest to newest
 	report CopyReport
 	total  int64
 	bytes  atomic.Int64 // of chunks that were read
@@ -130,7 +135,7 @@ func (c *copying) snapshot(ctx context.Context, s *Snapshot) error {
 
 // commit brings a snapshot over in a session of its own.
 func (c *copying) commit(ctx context.Context, ses *object.Session, s *Snapshot) error {
-	o := transfer.Options{From: c.v.db, To: c.to.db, Workers: c.v.readers}
+	o := transfer.Options{From: c.v.db, To: c.to.db, Workers: c.v.readers, Sound: c.sound}
 	if c.to.opt.Progress != nil {
 		o.Progress = func(plain int64) {
 			c.to.opt.Progress(Event{Verb: "copy", Files: int64(len(c.report.Copied) + c.report.Present), TotalFiles: c.total,
@@ -209,7 +214,7 @@ func (c *copying) counterpart(id string) *Snapshot {
 // after.
 func (c *copying) like(ses *object.Session, s *Snapshot) *transfer.Pair {
 	var best *transfer.Pair
-	for _, t := range c.v.history.Snapshots(s.Project) { // from oldest to newest
+	for _, t := range c.of[s.Project] {
 		there := c.there[c.v.origin(t)]
 		if there == nil || ses.Doomed(there.ID) || best != nil && t.Version > s.Version {
 			continue

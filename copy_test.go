@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -340,6 +341,69 @@ func TestHealFromSecond(t *testing.T) {
 	}
 }
 
+// lose removes the packs of some kinds from a vault, and all of its index.
+func lose(t testing.TB, r *rig, kinds ...byte) {
+	t.Helper()
+	for _, o := range objects(t, r.vault.Root(), "") {
+		if !strings.HasPrefix(o.path, "packs/") && !strings.HasPrefix(o.path, "index/") {
+			continue
+		}
+		d, err := disk.Walk(r.vault.Root(), path.Dir(o.path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, err := disk.ReadFile(d, path.Base(o.path), o.size)
+		if err == nil && (strings.HasPrefix(o.path, "index/") || slices.Contains(kinds, head[10])) {
+			err = d.Remove(path.Base(o.path))
+		}
+		if err := errors.Join(err, d.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestCopyIntoLoss: a second copy that has lost packs, and the index that knew of them, is not believed to have what they
+// held: what is copied to it is whole, whatever became of the rest.
+func TestCopyIntoLoss(t *testing.T) {
+	ctx := context.Background()
+	for _, kinds := range [][]byte{{data}, {metadata}, {data, metadata}} {
+		r, lists := stocked(t, 357)
+		s, far := mustOpen(t, r), second(358)
+		if _, err := s.v.Copy(ctx, mustVault(t, far), varve.CopyOptions{Snapshots: s.p.Snapshots()[:1]}); err != nil {
+			t.Fatal(err)
+		}
+		lose(t, far, kinds...)
+		mustCopy(t, s.v, mustVault(t, far))
+		p, err := mustVault(t, far).ProjectByID(s.p.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := restored(ctx, p, p.Latest()); err != nil || got != lists[1] {
+			t.Errorf("without packs of kinds %d: %v\n%s", kinds, err, differ(got, lists[1]))
+		}
+	}
+}
+
+// TestHealLostIndex: packs that are gone with the index that knew of them, and with it every trace that they were there,
+// come back from a second copy.
+func TestHealLostIndex(t *testing.T) {
+	ctx := context.Background()
+	for _, kinds := range [][]byte{{data}, {metadata}, {data, metadata}} {
+		r, lists := stocked(t, 355)
+		s := mustOpen(t, r)
+		project, far := s.p.ID(), second(356)
+		mustCopy(t, s.v, mustVault(t, far))
+		lose(t, r, kinds...)
+		rep, err := mustOpen(t, r).v.Repair(ctx, varve.RepairOptions{From: mustVault(t, far)})
+		if err != nil || !rep.OK {
+			t.Fatalf("without packs of kinds %d: %+v, %v", kinds, rep, err)
+		}
+		if err := sameHistory(mustOpen(t, r).v, project, lists); err != nil {
+			t.Errorf("without packs of kinds %d: %v", kinds, err)
+		}
+	}
+}
+
 // cutShort is a copy of a vault with three snapshots into one that has the first; what is to be true after it was cut
 // short at any operation of the disk that it writes to.
 type cutShort struct {
@@ -403,18 +467,22 @@ func (c *cutShort) check(far *rig, reported bool, seed uint64) error {
 	return sameHistory(to, c.project, c.lists)
 }
 
-// TestCopyLosesPower cuts a copy short before each operation of the disk that it writes to.
-func TestCopyLosesPower(t *testing.T) {
-	c := newCutShort(t, 361)
+// points returns how many operations of the disk a copy takes, and how far apart those are that are tried.
+func (c *cutShort) points(t *testing.T) (n, step int) {
 	o := new(outage)
 	if _, err := c.run(c.far.fork(1), 1, o.hook); err != nil {
 		t.Fatal(err)
 	}
-	n := int(o.count.Load())
-	step := 12
 	if *long {
-		step = 1
+		return int(o.count.Load()), 1
 	}
+	return int(o.count.Load()), 12
+}
+
+// TestCopyLosesPower cuts a copy short before each operation of the disk that it writes to.
+func TestCopyLosesPower(t *testing.T) {
+	c := newCutShort(t, 361)
+	n, step := c.points(t)
 	keeps := func(i int) []disk.Keep {
 		return []disk.Keep{disk.KeepNone, disk.KeepAll, disk.KeepHalf(uint64(i)), disk.KeepHalf(uint64(i) + 7919), disk.KeepHalf(uint64(i) + 15838)}
 	}
@@ -435,17 +503,9 @@ func TestCopyLosesPower(t *testing.T) {
 // success has brought everything.
 func TestCopyFaults(t *testing.T) {
 	c := newCutShort(t, 371)
+	n, step := c.points(t)
 	var faults int
 	for _, forever := range []bool{false, true} {
-		o := new(outage)
-		if _, err := c.run(c.far.fork(1), 1, o.hook); err != nil {
-			t.Fatal(err)
-		}
-		n := int(o.count.Load())
-		step := 12
-		if *long {
-			step = 1
-		}
 		each(t, n/step, func(i int) error {
 			far, at := c.far.fork(uint64(2000+i)), int64(i*step+1)
 			count := new(outage)

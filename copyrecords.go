@@ -116,17 +116,21 @@ func renameIn(v json.RawMessage, id func(string) string) json.RawMessage {
 // noteCopy keeps that another vault has snapshots of this one.
 func (v *Vault) noteCopy(ctx context.Context, other *Vault, ids []string) error {
 	r := ledger.Record{Type: "copy", ID: other.ID(), Set: fieldsOf(map[string]any{"place": other.opt.Place})}
+	var records []ledger.Record
 	for _, e := range v.history.Ledger.Entities("copy") {
-		if e.ID == r.ID {
+		switch {
+		case e.ID == r.ID:
 			before := map[string]bool{}
 			for _, id := range e.Members("snapshots") {
 				before[id] = true
 			}
 			ids = slices.DeleteFunc(ids, func(id string) bool { return before[id] })
+		case other.opt.Place != "" && e.Text("place") == other.opt.Place: // it is there no more
+			records = append(records, ledger.Record{Type: "copy", ID: e.ID, Gone: true})
 		}
 	}
 	if len(ids) > 0 {
 		r.Add = map[string][]string{"snapshots": ids}
 	}
-	return v.history.Ledger.Append(ctx, r)
+	return v.history.Ledger.Append(ctx, append(records, r)...)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"varve/internal/digest"
 	"varve/internal/history"
 	"varve/internal/ledger"
 	"varve/internal/object"
@@ -124,7 +125,7 @@ func (h *healing) judge(ctx context.Context, r *RepairReport) error {
 
 // snapshot stores again what s lacks and its copy t has, and returns how many objects that were.
 func (h *healing) snapshot(ctx context.Context, s, t *Snapshot) (int64, error) {
-	o := transfer.Options{From: h.from.db, To: h.v.db, Workers: h.from.readers}
+	o := transfer.Options{From: h.from.db, To: h.v.db, Workers: h.from.readers, Sound: map[digest.Digest]bool{}}
 	for {
 		var stored object.Stored
 		err := h.v.db.Write(ctx, h.v.who(), func(ctx context.Context, ses *object.Session) error {

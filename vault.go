@@ -136,7 +136,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // Event is one message of progress: the same for the bar, for JSON lines and for the page's stream.
 type Event struct {
-	Verb  string // "snap", "restore", "verify", "repair"
+	Verb  string // "snap", "restore", "verify", "repair", "copy"
 	Files int64  // done
 	Bytes int64  // done: looked at, written or checked
 	Read  int64  // bytes read, of those
@@ -298,14 +298,20 @@ func OpenStore(ctx context.Context, s store.Store, create bool, opt Options) (v 
 	return v, made, nil
 }
 
-// empty refuses to make a vault where objects of another lie: its config may be what was lost. A key and
-// the store's probes are what a vault leaves whose making was cut short.
+// ErrNotEmpty says that a vault was to be made where something else is.
+var ErrNotEmpty = errors.New("it is not empty, and what is in it is not of a vault")
+
+// empty refuses to make a vault where objects of another lie: its config may be what was lost; and among other things.
+// A key and the store's probes are what a vault leaves whose making was cut short.
 func empty(ctx context.Context, s store.Store) error {
 	for o, err := range s.List(ctx, "") {
 		if err != nil {
 			return err
 		}
-		if !strings.HasPrefix(o.Name, "keys/") && !strings.HasPrefix(o.Name, "probe/") {
+		switch first, _, below := strings.Cut(o.Name, "/"); {
+		case !below || !object.Room(first):
+			return fmt.Errorf("make a vault: there is %s: %w", o.Name, ErrNotEmpty)
+		case first != "keys" && first != "probe":
 			return fmt.Errorf("there are objects of a vault (%s) but no config: %w", o.Name, ErrDamaged)
 		}
 	}

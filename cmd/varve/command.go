@@ -192,6 +192,8 @@ func advice(err error) string {
 		return "say which one by its id, as far as it is unique"
 	case errors.Is(err, varve.ErrNoVault):
 		return "varve snap makes one; --vault or VARVE_VAULT names another"
+	case errors.Is(err, varve.ErrNotEmpty):
+		return "name a folder for the vault alone; it is made if it is not there"
 	case errors.Is(err, varve.ErrNewer):
 		return "get a newer varve; this one is " + programVersion()
 	case errors.Is(err, varve.ErrTyping):

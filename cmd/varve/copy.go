@@ -87,9 +87,9 @@ func (e *env) copy(ctx context.Context, to string, refs []string, heal bool) err
 	if err != nil {
 		return err
 	}
-	if to == "" {
-		known := v.Copies()
-		known = slices.DeleteFunc(known, func(c varve.SecondCopy) bool { return c.Place == "" })
+	known := slices.DeleteFunc(v.Copies(), func(c varve.SecondCopy) bool { return c.Place == "" })
+	named := to != ""
+	if !named {
 		if len(known) == 0 {
 			return usage("varve copy --to /media/disk/vault", "copy: there is no second copy yet: say where it is to be")
 		}
@@ -100,16 +100,22 @@ func (e *env) copy(ctx context.Context, to string, refs []string, heal bool) err
 	}
 	o := e.other(to)
 	o.locked = !v.Info().KeyStored
-	second, made, err := o.openVault(ctx, !e.dry)
-	if e.dry && errors.Is(err, varve.ErrNoVault) {
-		made, err = true, nil
-	}
-	if err != nil {
-		return fmt.Errorf("open the other vault: %w", err)
-	}
 	path, _, err := o.vaultPath()
 	if err != nil {
 		return err
+	}
+	known = slices.DeleteFunc(known, func(c varve.SecondCopy) bool { return c.Place != path })
+	second, made, err := o.openVault(ctx, !e.dry && len(known) == 0)
+	switch {
+	case errors.Is(err, varve.ErrNoVault) && len(known) > 0:
+		return &failure{code: exitNoVault, err: fmt.Errorf("the copy of %s is not at %s: %w", age(known[0].Time, e.now()), name(path), varve.ErrNoVault),
+			hint: "is its disk there? if it is lost for good: varve init --vault, and then varve copy --to, with this place"}
+	case errors.Is(err, varve.ErrNoVault) && e.dry:
+		made, err = true, nil
+	case err != nil:
+		return fmt.Errorf("open the other vault: %w", err)
+	case !named && !slices.ContainsFunc(known, func(c varve.SecondCopy) bool { return c.Vault == second.ID() }):
+		return usage("name it with --to if it is to be the second copy from now on", "copy: at %s there is another vault than the one that was copied to", name(path))
 	}
 	j := copyJSON{Schema: "varve.copy/1", To: path, Made: made, Copied: []copiedJSON{}, Failed: []copyFailedJSON{}, DryRun: e.dry}
 	began := e.now()
@@ -126,7 +132,13 @@ func (e *env) copy(ctx context.Context, to string, refs []string, heal bool) err
 	} else if snapshots == nil {
 		r.Copied = v.Snapshots()
 	}
-	return e.tellCopy(&j, r, e.now().Sub(began))
+	if err := e.tellCopy(&j, r, e.now().Sub(began)); err != nil {
+		return err
+	}
+	if mine, _, err := e.vaultPath(); err == nil && !e.quiet && !e.json && sameDevice(mine, path) {
+		e.say("it is on the same disk as the vault: that disk's death takes both")
+	}
+	return nil
 }
 
 // toCopy opens the vault, and finds the snapshots that were named; nil for all.
@@ -171,6 +183,9 @@ func (e *env) tellCopy(j *copyJSON, r *varve.CopyReport, took time.Duration) err
 		e.printf("%s %s to %s, %d there already", word, plural(len(r.Copied), "snapshot"), name(j.To), r.Present)
 		if !e.dry {
 			e.printf("; %s new, in %s", size(r.Stored), lasting(took))
+		}
+		if j.Made && !e.dry {
+			e.printf("; the vault was made")
 		}
 		e.printf("\n")
 		for _, f := range r.Failed {

@@ -18,8 +18,8 @@ func repairVerb(e *env) *cobra.Command {
 		Use: "repair [--from VAULT]", Short: "Make good what is damaged, as far as it can be had", GroupID: "care",
 		Long: "Reads every byte of the vault. What is damaged is stored again: as its parity makes it, from another place in\n" +
 			"the vault, from another copy of the vault or one that snapshots were copied to (--from), or from the folders of\n" +
-			"the projects where they still have it. Damaged packs are then put into quarantine: what could not be had is kept anew by the next snapshot of a\n" +
-			"folder that has it. Nothing is deleted and nothing that is there is changed. Exit code 20 if anything remains.",
+			"the projects where they still have it. Damaged packs are then put into quarantine: what could not be had is\n" +
+			"kept anew by the next snapshot of a folder that has it. Nothing is deleted and nothing that is there is changed. Exit code 20 if anything remains.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.repair(cmd.Context(), from) },
 	}
@@ -64,7 +64,7 @@ func (e *env) repair(ctx context.Context, from string) error {
 	began := e.now()
 	r, err := v.Repair(ctx, o)
 	if errors.Is(err, varve.ErrOtherVault) {
-		return usage("--from wants a copy of the same vault, as rsync makes one, or one that varve copy has made", "--from: %v", err)
+		return usage("it takes a copy of the same vault, as rsync makes one, or one that varve copy has made", "%s: %v", name(from), err)
 	}
 	if err != nil {
 		return err

@@ -27,7 +27,9 @@ func verifyVerb(e *env) *cobra.Command {
 		ValidArgsFunction: e.completeRefs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case level == "structure" && !o.Data:
+			case level == "structure" && o.Data:
+				return usage("", "--level structure and --data exclude each other")
+			case level == "structure":
 				o.Structure = true
 			case level == "data":
 				o.Data = true

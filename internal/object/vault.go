@@ -23,6 +23,15 @@ import (
 // Format is the version of the vault format that this package writes. It reads this one only.
 const Format = 1
 
+// Room reports whether names in a store that begin with dir and a slash are a vault's.
+func Room(dir string) bool {
+	switch dir {
+	case "keys", "packs", "index", "sess", "snap", "catalog", "ledger", "gc", "quarantine", "reserve", "probe":
+		return true
+	}
+	return false
+}
+
 // Config is the object "config": what the vault is, in the clear, JSON. Mac is the keyed digest of the
 // same JSON with an empty mac, under the vault's digest key.
 type Config struct {

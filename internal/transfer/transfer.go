@@ -3,7 +3,7 @@
 //
 // It promises: what it returned without an error describes the same folder, byte for byte, by objects that are in the
 // other vault or in the session; an object that is there already is not stored again, and where both vaults are known
-// to hold a similar folder, what has not changed since is not even read; blocks go over as they are compressed.
+// to hold a similar folder, what has not changed since is not even read here; blocks go over as they are compressed.
 //
 // What a digest of one vault is in the other follows only from the bytes. So a chunk is read, checked against the name
 // it has here, and named anew; or two recipes of one file are laid side by side: a transfer cuts nothing, so their
@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"sync"
 
 	"varve/internal/digest"
@@ -27,7 +28,10 @@ import (
 // Options say between which vaults, and how.
 type Options struct {
 	From, To *object.DB
-	Workers  int
+	Workers  int // at least 1
+	// Sound are pages that To has, with all that they refer to: Tree looks for what is not known to be, and adds what it
+	// finds. For one transfer after the other into one vault.
+	Sound    map[digest.Digest]bool
 	Progress func(plain int64) // bytes of chunks that were read; from several goroutines; may be nil
 }
 
@@ -41,7 +45,6 @@ type transfer struct {
 	s          *object.Session
 	w          *object.Writer
 	get, there tree.Getter
-	whole      bool // what the snapshots of To refer to can be relied on unread
 
 	// What is named so in From is named so in To.
 	dirs    map[digest.Digest]digest.Digest
@@ -61,7 +64,7 @@ type transfer struct {
 // Tree brings the directory root over into session s and returns its digest there. like is a directory that both vaults
 // have and that is much the same; it may be nil. What was stored is flushed to the session.
 func Tree(ctx context.Context, s *object.Session, o Options, root digest.Digest, like *Pair) (digest.Digest, error) {
-	t := &transfer{Options: o, ctx: ctx, s: s, w: s.Writer(seal.Fast), get: getter(o.From), there: getter(o.To), whole: o.To.Whole(),
+	t := &transfer{Options: o, ctx: ctx, s: s, w: s.Writer(seal.Fast), get: getter(o.From), there: getter(o.To),
 		dirs: map[digest.Digest]digest.Digest{}, recipes: map[digest.Digest]digest.Digest{}, known: map[digest.Digest]digest.Digest{},
 		chunks: map[digest.Digest]digest.Digest{}, planned: map[digest.Digest]bool{}, deltas: map[digest.Digest]bool{}}
 	t.recipe = tree.NewRecipeWriter(t.put(object.Recipes))
@@ -237,29 +240,30 @@ func (t *transfer) sideBySide(from, to *tree.Entry) {
 
 var errGone = errors.New("not all of it is there")
 
-// intact reports whether everything that a directory of To refers to may be shared with.
+// intact reports whether everything that a directory of To refers to may be shared with. That a snapshot refers to it
+// does not say so: packs may be lost, and the index that knew of them as well.
 func (t *transfer) intact(d digest.Digest) bool {
-	if t.whole {
-		return true
-	}
-	seen := map[digest.Digest]bool{}
-	return tree.Walk(t.ctx, t.there, d, func(_ tree.Kind, d digest.Digest) (bool, error) {
-		if seen[d] {
+	found := map[digest.Digest]bool{}
+	err := tree.Walk(t.ctx, t.there, d, func(kind tree.Kind, d digest.Digest) (bool, error) {
+		if kind != tree.Data && (t.Sound[d] || found[d]) {
 			return false, nil
 		}
-		seen[d] = true
 		if !t.has(d) {
 			return false, errGone
 		}
+		if kind != tree.Data {
+			found[d] = true
+		}
 		return true, nil
-	}) == nil
+	})
+	if err == nil {
+		maps.Copy(t.Sound, found)
+	}
+	return err == nil
 }
 
 // intactFile is intact of a file with pages.
 func (t *transfer) intactFile(e *tree.Entry) bool {
-	if t.whole {
-		return true
-	}
 	if e.Content != nil || !t.has(e.Recipe) {
 		return false
 	}
