@@ -135,7 +135,7 @@ func (e *env) copy(ctx context.Context, to string, refs []string, heal bool) err
 	if err := e.tellCopy(&j, r, e.now().Sub(began)); err != nil {
 		return err
 	}
-	if mine, _, err := e.vaultPath(); err == nil && !e.quiet && !e.json && sameDevice(mine, path) {
+	if mine, _, err := e.vaultPath(); err == nil && made && !e.dry && !e.quiet && !e.json && sameDevice(mine, path) {
 		e.say("it is on the same disk as the vault: that disk's death takes both")
 	}
 	return nil
