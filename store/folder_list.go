@@ -59,6 +59,25 @@ func (w *walk) from(root disk.Dir, prefix string) error {
 	if err := CheckPrefix(prefix); err != nil {
 		return err
 	}
+	err := w.ctx.Err()
+	switch {
+	case err != nil:
+	case prefix == "":
+		var entries []disk.Entry
+		if entries, err = root.List(nil); err == nil {
+			err = w.all(root, "", entries)
+		}
+	default:
+		err = w.list(prefix, func() (disk.Dir, error) { return down(root, prefix) })
+	}
+	if errors.Is(err, errStop) {
+		return nil
+	}
+	return err
+}
+
+// down opens the directory of a prefix; nil if there is none.
+func down(root disk.Dir, prefix string) (disk.Dir, error) {
 	d, closeDir := root, func() error { return nil }
 	for rest := prefix; rest != ""; {
 		var element string
@@ -66,16 +85,11 @@ func (w *walk) from(root disk.Dir, prefix string) error {
 		next, err := openListed(d, element)
 		closeDir()
 		if err != nil || next == nil {
-			return err
+			return nil, err
 		}
 		d, closeDir = next, next.Close
 	}
-	err := w.list(d, prefix)
-	closeDir()
-	if errors.Is(err, errStop) {
-		return nil
-	}
-	return err
+	return d, nil
 }
 
 // openListed opens a child directory; nil if there is none of this name.
@@ -93,14 +107,32 @@ func openListed(d disk.Dir, element string) (disk.Dir, error) {
 	return nil, err
 }
 
-func (w *walk) list(d disk.Dir, prefix string) error {
-	if err := w.ctx.Err(); err != nil {
-		return err
+// list lists the directory that open opens, if there is one. An open directory that was removed cannot be read: then it is
+// opened again, to see whether it is gone.
+func (w *walk) list(prefix string, open func() (disk.Dir, error)) error {
+	for again := false; ; again = true {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
+		d, err := open()
+		if err != nil || d == nil {
+			return err
+		}
+		entries, err := d.List(nil)
+		if err == nil {
+			err = w.all(d, prefix, entries)
+			d.Close()
+			return err
+		}
+		d.Close()
+		if again || !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
-	entries, err := d.List(nil)
-	if err != nil {
-		return err
-	}
+}
+
+// all goes through the entries of a directory.
+func (w *walk) all(d disk.Dir, prefix string, entries []disk.Entry) error {
 	slices.SortFunc(entries, byPath)
 	for i := range entries {
 		if err := w.entry(d, prefix, &entries[i]); err != nil {
@@ -129,21 +161,10 @@ func (w *walk) entry(d disk.Dir, prefix string, e *disk.Entry) error {
 }
 
 func (w *walk) descend(d disk.Dir, name string, e *disk.Entry) error {
-	child, err := openListed(d, e.Name)
-	if err != nil || child == nil {
-		return err
+	if w.leftovers && strings.Contains(name, "/") && isEmpty(d, e.Name) {
+		return w.give(true, name+"/", e)
 	}
-	defer child.Close()
-	if w.leftovers && strings.Contains(name, "/") {
-		entries, err := child.List(nil)
-		if err != nil {
-			return err
-		}
-		if len(entries) == 0 {
-			return w.give(true, name+"/", e)
-		}
-	}
-	return w.list(child, name+"/")
+	return w.list(name+"/", func() (disk.Dir, error) { return openListed(d, e.Name) })
 }
 
 func (w *walk) give(wanted bool, name string, e *disk.Entry) error {
@@ -223,11 +244,22 @@ func checkLeftover(dir, element string, isDir bool) error {
 
 // occupied reports whether something is in the directory again.
 func occupied(d disk.Dir, element string) bool {
+	n, ok := entriesIn(d, element)
+	return ok && n > 0
+}
+
+func isEmpty(d disk.Dir, element string) bool {
+	n, ok := entriesIn(d, element)
+	return ok && n == 0
+}
+
+// entriesIn counts what is in a directory; ok is false if that cannot be told.
+func entriesIn(d disk.Dir, element string) (n int, ok bool) {
 	child, err := d.OpenDir(element)
 	if err != nil {
-		return false
+		return 0, false
 	}
 	defer child.Close()
 	entries, err := child.List(nil)
-	return err == nil && len(entries) > 0
+	return len(entries), err == nil
 }

@@ -102,6 +102,62 @@ func TestFolderFaults(t *testing.T) {
 	}
 }
 
+// TestFolderListsWhileFoldersGo: a directory that others remove while it is listed has nothing in it. One that only seems
+// to be gone is no such.
+func TestFolderListsWhileFoldersGo(t *testing.T) {
+	for _, gone := range []bool{true, false} {
+		m, meddle := memory(), false
+		faulty := disk.NewFaulty(m.Root(), func(op disk.Op) error {
+			if !meddle || op.Kind != disk.OpList || op.Path != "sess/b" {
+				return nil
+			}
+			if gone {
+				sess, err := m.Root().OpenDir("sess")
+				if err == nil {
+					err = sess.Remove("b")
+				}
+				if err != nil && !errors.Is(err, fs.ErrNotExist) {
+					t.Error(err)
+				}
+			}
+			return syscall.ENOENT
+		})
+		f := folder(faulty.Root(), 1)
+		ctx := t.Context()
+		for _, name := range []string{"sess/a/0", "sess/b/0", "sess/c/0"} {
+			if err := f.Put(ctx, name, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := f.Delete(ctx, "sess/b/0"); err != nil {
+			t.Fatal(err)
+		}
+		meddle = true
+		for _, prefix := range []string{"", "sess/", "sess/b/"} {
+			var names []string
+			var err error
+			for o, oerr := range f.List(ctx, prefix) {
+				if err = oerr; err == nil {
+					names = append(names, o.Name)
+				}
+			}
+			want := []string{"sess/a/0", "sess/c/0"}
+			if prefix == "sess/b/" {
+				want = nil
+			}
+			if gone && (err != nil || !slices.Equal(names, want)) {
+				t.Errorf("below %q, with a directory gone: %q, %v", prefix, names, err)
+			}
+			if !gone && err == nil {
+				t.Errorf("below %q, with a directory that cannot be read: %q", prefix, names)
+			}
+		}
+		if err := f.Settle(ctx); gone == (err != nil) {
+			t.Errorf("settle: %v", err)
+		}
+	}
+}
+
 // TestFolderBarrierFailureIsFinal: after a failed fsync the next one may succeed without what was lost.
 func TestFolderBarrierFailureIsFinal(t *testing.T) {
 	faulty := disk.NewFaulty(memory().Root(), disk.FailKind(disk.OpSync, 2, syscall.EIO))
