@@ -442,7 +442,7 @@ func TestCollectSweeps(t *testing.T) {
 	ctx := t.Context()
 	r := newRig(1)
 	build(t, r, fixture.Game, 0)
-	mustSnap(t, mustOpen(t, r))
+	ended := "sess/" + mustSnap(t, mustOpen(t, r)).ID.String() + "/"
 	hexed := strings.Repeat("0", 32)
 	young, pack, record := "index/tmp-"+hexed, "packs/00/tmp-"+hexed, "ledger/tmp-"+hexed
 	put := func(name string, at time.Time) {
@@ -459,7 +459,10 @@ func TestCollectSweeps(t *testing.T) {
 		}
 	}
 	now := time.Unix(0, r.now.Load())
+	beating := "sess/" + strings.Repeat("7", 32) + "/tmp-" + hexed
 	put(pack, now)
+	put(ended+"tmp-"+hexed, now)
+	put(beating, now)
 	put(young, now.Add(-time.Hour))
 	put(record, now.Add(-48*time.Hour))
 	left := func() (names []string) {
@@ -471,7 +474,7 @@ func TestCollectSweeps(t *testing.T) {
 		}
 		return names
 	}
-	if n := len(left()); n != 4 {
+	if n := len(left()); n != 5 {
 		t.Fatalf("%d leftovers before: %q", n, left())
 	}
 	// Somebody is at it: their packs stay, and so does what is young.
@@ -486,11 +489,11 @@ func TestCollectSweeps(t *testing.T) {
 			t.Errorf("left is %q, want %q", got, want)
 		}
 	}
-	collect(young, pack)
+	collect(young, pack, beating)
 	if err := store.NewFolder(r.vault.Root()).Delete(ctx, beat); err != nil {
 		t.Fatal(err)
 	}
-	collect(young, "packs/00/")
+	collect(young, "packs/00/", beating)
 	r.now.Add(int64(48 * time.Hour))
 	collect()
 	if err := verified(ctx, mustOpen(t, r).v); err != nil {

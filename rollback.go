@@ -30,7 +30,20 @@ func (r *Rollback) Err() error {
 	if len(r.Snapshots)+len(r.Entries) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %d of them, and %d entries of the catalogue", ErrRolledBack, len(r.Snapshots), len(r.Entries))
+	return fmt.Errorf("%w: %d of them, and %d entries of the catalogue%s", ErrRolledBack, len(r.Snapshots), len(r.Entries), r.named())
+}
+
+// named names the first of what is missing.
+func (r *Rollback) named() string {
+	names := slices.Clone(r.Entries)
+	for _, id := range r.Snapshots {
+		names = append(names, "snap/"+id.String())
+	}
+	more := ""
+	if len(names) > 3 {
+		names, more = names[:3], ", …"
+	}
+	return " (" + strings.Join(names, ", ") + more + ")"
 }
 
 // Rollback compares what is there with the vault's catalogue and with what this machine has seen, which
@@ -50,23 +63,26 @@ func (v *Vault) Rollback(ctx context.Context) (*Rollback, error) {
 
 // missing is the rollback that a second look confirms: a snapshot may have been forgotten and collected between the
 // readings of the records and of the commits; and what is not listed may be there, for a listing can be late, or lack
-// something.
+// something. Both looks are for what was known before the second: another process of this machine goes on taking
+// snapshots.
 func (v *Vault) missing(ctx context.Context) (*Rollback, error) {
-	if r := v.rollback(); r.Err() == nil {
+	seen := v.seen()
+	maps.Copy(seen, v.catalog.Listed())
+	r := v.rollback(seen)
+	if r.Err() == nil {
 		return r, nil
 	}
 	if err := v.history.Refresh(ctx); err != nil {
 		return nil, err
 	}
-	if err := v.history.Find(ctx, v.rollback().Snapshots...); err != nil {
+	if err := v.history.Find(ctx, v.rollback(seen).Snapshots...); err != nil {
 		return nil, err
 	}
-	return v.rollback(), nil
+	return v.rollback(seen), nil
 }
 
-func (v *Vault) rollback() *Rollback {
-	seen := v.seen()
-	maps.Copy(seen, v.catalog.Listed())
+// rollback compares what was seen with what is there.
+func (v *Vault) rollback(seen map[ID]bool) *Rollback {
 	r := &Rollback{Entries: v.catalog.Missing(), damaged: v.catalog.Damaged()}
 	counts := v.counts()
 	for id := range seen {
@@ -111,12 +127,14 @@ func (v *Vault) mark(seen map[ID]bool) {
 	for _, id := range v.history.IDs() {
 		next[id] = true
 	}
-	for id := range seen {
-		if counts(id) {
-			next[id] = true
+	before, err := catalog.ReadMark(v.db, v.opt.State, v.opt.Place)
+	for _, known := range []map[ID]bool{seen, before} {
+		for id := range known {
+			if counts(id) {
+				next[id] = true
+			}
 		}
 	}
-	before, err := catalog.ReadMark(v.db, v.opt.State, v.opt.Place)
 	if err == nil && maps.Equal(before, next) {
 		return
 	}

@@ -3,6 +3,7 @@ package varve_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -248,5 +249,38 @@ func TestForgottenMeanwhileIsNotLost(t *testing.T) {
 	}
 	if err := lost.Err(); err != nil {
 		t.Errorf("%v: %v", err, lost.Snapshots)
+	}
+}
+
+// TestTakenMeanwhileIsNotLost: snapshots that another process of this machine takes and remembers while this one looks
+// are not taken for lost.
+func TestTakenMeanwhileIsNotLost(t *testing.T) {
+	r := kept(t, 1)
+	armed, taken := false, 0
+	s, err := r.open(t.Context(), hooks{cache: func(op disk.Op) error {
+		if armed && op.Kind == disk.OpOpen && strings.HasSuffix(op.Path, ".mark") {
+			mustSnap(t, mustOpen(t, r))
+			taken++
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	armed = true
+	lost, err := s.v.Rollback(t.Context())
+	armed = false
+	if err != nil || lost.Err() != nil {
+		t.Errorf("%v, %v", err, lost.Err())
+	}
+	if taken == 0 {
+		t.Error("the mark was not read")
+	}
+	// What the other process has seen since is not taken from the mark.
+	last := mustOpen(t, r).p.Latest().ID
+	removeFrom(t, r, "snap", func(name string) bool { return name != last.String() })
+	removeFrom(t, r, "catalog", func(string) bool { return false })
+	if lost := rolledBack(t, r); !slices.Contains(lost.Snapshots, last) {
+		t.Errorf("%s is gone, and nobody misses it", last)
 	}
 }

@@ -446,6 +446,9 @@ func (db *DB) Beats(ctx context.Context, id SID) (names []string, err error) {
 // condemned ones too.
 func (db *DB) Sound() map[pack.ID]int64 { return *db.sound.Load() }
 
+// Listed returns the packs that are there, in whatever state, and their sizes, as of the last refresh.
+func (db *DB) Listed() map[pack.ID]int64 { return *db.sizes.Load() }
+
 // SetAside returns the packs in quarantine that are there, and their sizes.
 func (db *DB) SetAside(ctx context.Context) (map[pack.ID]int64, error) {
 	barred, err := db.Quarantined(ctx)

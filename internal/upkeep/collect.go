@@ -77,6 +77,7 @@ type collector struct {
 	result  Collection
 	sizes   map[pack.ID]int64 // of packs, as of the last plan
 	scarce  bool              // there is no room to rewrite packs before others are deleted
+	stale   map[pack.ID]bool  // packs that the index knows, that are gone, and of which nothing is missed
 
 	met []object.Running // sessions that a listing has shown
 }
@@ -164,6 +165,7 @@ type plan struct {
 
 func (c *collector) plan(m *marking) (*plan, error) {
 	p := &plan{uses: m.usages()}
+	c.stale = m.unmissed()
 	aside, err := c.db.SetAside(c.ctx)
 	if err != nil {
 		return nil, err
@@ -471,7 +473,10 @@ func (c *collector) tidy() error {
 		return err
 	}
 	// A session that found a pack just before it was deleted may have told of it in its index.
-	gone := map[pack.ID]bool{}
+	gone := maps.Clone(c.stale)
+	if gone == nil {
+		gone = map[pack.ID]bool{}
+	}
 	for i := range all {
 		if v := all[i].Verdict; v != nil && all[i].Done {
 			for _, id := range v.Packs {

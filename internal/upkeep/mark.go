@@ -26,12 +26,13 @@ type marking struct {
 	marks     *index.Marks
 	bases     *index.Marks // of marks, what needed deltas are made from
 	sound     map[pack.ID]int64
+	listed    map[pack.ID]int64
 }
 
 // mark goes through every page of the snapshots once. The index must have been refreshed before the snapshots were
 // listed.
 func mark(ctx context.Context, db *object.DB, snapshots []*history.Snapshot) (*marking, error) {
-	m := &marking{db: db, snapshots: snapshots, segments: db.Segments(), sound: db.Sound()}
+	m := &marking{db: db, snapshots: snapshots, segments: db.Segments(), sound: db.Sound(), listed: db.Listed()}
 	m.set = index.NewSet(m.segments...)
 	m.marks, m.bases = m.set.Marks(), m.set.Marks()
 	r := db.NewReader()
@@ -158,6 +159,41 @@ func (m *marking) usages() map[pack.ID]*usage {
 		u.rows++
 		if row.Live {
 			u.live++
+		}
+	}
+	return out
+}
+
+// unmissed returns those packs that the index knows and that are not there of which nothing is missed: what is needed of
+// them is elsewhere, metadata twice. Deleted packs are like that which a merge of the index has brought back: whoever
+// merges may have been stopped for so long that nobody remembers their collection.
+func (m *marking) unmissed() map[pack.ID]bool {
+	out := map[pack.ID]bool{}
+	packs := m.packs()
+	for _, ids := range packs {
+		for _, id := range ids {
+			if _, there := m.listed[id]; !there {
+				out[id] = true
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	var buf [8]index.Place
+	for row := range m.marks.Rows() {
+		id := packs[row.Segment][row.Pack]
+		if !row.Live || !out[id] {
+			continue
+		}
+		elsewhere := map[index.PackID]bool{}
+		for _, p := range m.set.Places(row.Prefix, buf[:0]) {
+			if m.there(p.Pack) && p.Flags&index.Meta == row.Flags&index.Meta {
+				elsewhere[p.Pack] = true
+			}
+		}
+		if len(elsewhere) == 0 || row.Flags&index.Meta != 0 && len(elsewhere) < 2 {
+			delete(out, id)
 		}
 	}
 	return out

@@ -89,8 +89,6 @@ func (v *verification) openSegment(name string, sealed []byte) (*segment, error)
 // listPacks compares the packs that are there with those that the index knows.
 func (v *verification) listPacks() error {
 	v.listed, v.packs, v.extra = map[string]int64{}, map[pack.ID]*packState{}, new(index.Writer)
-	// A pack that a collection has deleted may be in the index yet: who needs one of its objects will tell.
-	deleted, _, _ := v.db.Condemned(v.ctx) // lists that are not whole are findings of their own
 	for o, err := range v.db.Store().List(v.ctx, "packs/") {
 		if err != nil {
 			return fmt.Errorf("list packs: %w", err)
@@ -108,9 +106,7 @@ func (v *verification) listPacks() error {
 			switch {
 			case st == nil:
 				v.packs[id] = &packState{size: -1}
-				if deleted[id] {
-					continue
-				}
+				v.absent = append(v.absent, id)
 				v.finding(Missing, packName(id), "the index knows it and it is not there", repairPack)
 			case st.size >= 0 && st.size != p.Size:
 				v.finding(Damaged, packName(id), fmt.Sprintf("%d bytes instead of %d", st.size, p.Size), repairPack)

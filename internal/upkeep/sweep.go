@@ -1,6 +1,7 @@
 package upkeep
 
 import (
+	"path"
 	"strings"
 	"time"
 
@@ -42,13 +43,17 @@ func (c *collector) sweep(left []store.Object) {
 		abandoned := strings.HasPrefix(o.Name, "packs/") && !strings.HasSuffix(o.Name, "/") && len(sessions) == 0
 		if old || abandoned || c.left(o.Name) {
 			_ = s.Discard(c.ctx, o.Name) // what cannot be removed stays for the next collection
+			if dir, file := path.Split(o.Name); file != "" && strings.HasPrefix(dir, "sess/") {
+				_ = s.Discard(c.ctx, dir)
+			}
 		}
 	}
 }
 
-// left reports whether a leftover is the folder of a session that has ended: it will not write there again.
+// left reports whether a leftover is the folder of a session that has ended, or in it: it will not write there again.
 func (c *collector) left(name string) bool {
-	hexed, ok := strings.CutPrefix(strings.TrimSuffix(name, "/"), "sess/")
+	rest, ok := strings.CutPrefix(name, "sess/")
+	hexed, _, _ := strings.Cut(rest, "/")
 	id, err := object.ParseSID(hexed)
 	if !ok || err != nil {
 		return false

@@ -57,8 +57,7 @@ func check(ctx context.Context, db *object.DB, snapshots []*history.Snapshot, op
 				continue
 			}
 		}
-		v.forgive()
-		return v, nil
+		return v, v.forgive()
 	}
 }
 
@@ -72,6 +71,7 @@ type verification struct {
 
 	segments []*segment
 	listed   map[string]int64       // packs by name, and their sizes
+	absent   []pack.ID              // packs that the index knows and that are not listed
 	segNames map[string]bool        // index segments that were listed
 	packs    map[pack.ID]*packState // packs that are listed or that the index knows
 	barred   map[string]bool        // names of packs in quarantine
@@ -121,13 +121,31 @@ func (v *verification) run() error {
 	return nil
 }
 
-// forgive takes back what is known: that a pack in quarantine is damaged is a finding only while something needs it.
-func (v *verification) forgive() {
+// forgive takes back what is known and harms nothing: that a pack in quarantine is damaged is a finding only while
+// something needs it, and that one is gone which the index knows only while something of it is missed.
+func (v *verification) forgive() error {
 	for name, d := range v.faults.by {
 		if v.barred[name] && len(d.snapshots) == 0 {
 			delete(v.faults.by, name)
 		}
 	}
+	if len(v.absent) == 0 {
+		return nil
+	}
+	m, err := mark(v.ctx, v.db, v.snapshots)
+	if errors.Is(err, ErrIncomplete) {
+		return nil // what is needed is not known
+	}
+	if err != nil {
+		return err
+	}
+	unmissed := m.unmissed()
+	for _, id := range v.absent {
+		if d := v.faults.by[packName(id)]; d != nil && unmissed[id] && len(d.snapshots) == 0 {
+			delete(v.faults.by, packName(id))
+		}
+	}
+	return nil
 }
 
 // unchanged reports whether the packs and segments are still those that the run began with.
