@@ -336,7 +336,7 @@ func mayTellTime(file, pkg, name string) bool {
 // mayRoll: seeded chance is what sample projects and the instruments of tests are made of; they take the seed
 // from above.
 func mayRoll(file string) bool {
-	return file == "internal/disk/memory_crash.go" || strings.HasPrefix(file, "internal/fixture/") || strings.HasPrefix(file, "internal/simulation/") || strings.HasPrefix(file, "store/storetest/")
+	return file == "internal/disk/memory_crash.go" || strings.HasPrefix(file, "internal/fixture/") || strings.HasPrefix(file, "internal/simulation/") || strings.HasPrefix(file, "store/storetest/") || strings.HasPrefix(file, "format/formattest/")
 }
 
 // constant reports whether a package variable is one in name only: an error, an interface check, a compiled

@@ -1,88 +1,117 @@
 // Package format is the contract between varve and a kind of file.
 //
-// A format advises, never alters: what it says of a file changes how the file is cut and compressed, never
+// A format advises, never alters: what it says of a file changes how the file is cut, compressed and shown, never
 // what is kept. A format that is wrong, that fails or panics costs nothing but its advice.
+//
+// A Format names a kind of file. What more it can do it shows by methods: it is also a [Seamer], an [Elementer], an
+// [Extractor], a [Grafter], a [Picturer], a [Decoder], a [Modeler], a [Referrer], a [Rewriter] or a [Validator], each
+// of one method. Callers use the functions of the same purpose ([Elements], [Graft], …), which check what a format
+// says and turn its panics into errors.
+//
+// What a format writes is a user's document with other spans in some places: an [Output] is made of pieces of the
+// files that were read and of new bytes. No format decodes a document and encodes it again.
 package format
 
 import (
-	"cmp"
+	"context"
+	"errors"
+	"fmt"
 	"io"
-	"slices"
+
+	"varve/format/mesh"
+	"varve/format/raster"
 )
 
-// Region is a part of a file that is an array of numbers, or one thing for other reasons: a good place to cut
-// is where it begins and where it ends.
-type Region struct {
-	Off, Len int64 // bytes from the start of the file, and how many; Len > 0
-	Width    uint8 // bytes of a little-endian element: 2, 4 or 8, or 1 for an untyped region
+// Input is a file, in the vault or on disk. It may be anything, and may change while it is read. ReadAt is safe for
+// concurrent use. Reading little of it is quick, wherever that is.
+type Input interface {
+	io.ReaderAt
+	Size() int64
 }
 
-// Seamer knows the regions of one kind of file. It is safe for concurrent use.
-type Seamer interface {
-	// Name is the format's, in lower case.
+// Format is one kind of file. It is safe for concurrent use, and so are its other methods.
+type Format interface {
+	// Name is the format's, in lower case: it is a word of the command line's output.
 	Name() string
 	// Match reports whether a file may be of this kind, by its name (a slash path or its last element) and its
 	// first bytes: all of it, or at least HeadSize.
 	Match(name string, head []byte) bool
-	// Regions returns the regions of a file of size bytes, in any order; those that it leaves out are
-	// untyped. The file may be anything, and may change while it is read.
-	Regions(r io.ReaderAt, size int64) ([]Region, error)
 }
 
-// Limits of a Set.
-const (
-	HeadSize   = 4 << 10 // bytes that Match sees
-	MaxRegions = 1 << 20 // of a file; more are no advice
+// HeadSize is what Match sees, in bytes.
+const HeadSize = 4 << 10
+
+// Errors that a format's methods wrap.
+var (
+	// ErrMalformed says that a file is not what its kind demands: cut off, half written, damaged.
+	ErrMalformed = errors.New("malformed")
+	// ErrUnsupported says that a file may well be right, and the format does not know this of it.
+	ErrUnsupported = errors.ErrUnsupported
+	// ErrLimit says that a file asks for more memory or time than it is given.
+	ErrLimit = errors.New("too large")
+	// ErrNoElement says that a file has no element of an id.
+	ErrNoElement = errors.New("no such element")
 )
 
-// Set is the formats in use. Of several that match a file the first decides.
-type Set []Seamer
-
-// Regions returns the regions of a file, ascending, without overlap and within it; nil where no format knows
-// the file, and whenever a format returns anything else, an error, or panics.
-func (s Set) Regions(name string, r io.ReaderAt, size int64) (out []Region) {
-	if len(s) == 0 || size <= 0 {
-		return nil
-	}
-	defer func() {
-		if recover() != nil {
-			out = nil
-		}
-	}()
-	head := make([]byte, min(size, HeadSize))
-	if n, err := r.ReadAt(head, 0); n < len(head) && err != nil {
-		return nil
-	}
-	for _, f := range s {
-		if !f.Match(name, head) {
-			continue
-		}
-		regions, err := f.Regions(r, size)
-		if err != nil || !tidy(regions, size) {
-			return nil
-		}
-		return regions
-	}
-	return nil
+// Refusal is why a graft cannot be done right. It is ErrUnsupported.
+type Refusal struct {
+	Reason string // what does not fit: "the document has 16 bits a channel, the layer 8"
+	Advice string // what to do about it
 }
 
-// tidy sorts regions and reports whether they can be those of a file of size bytes.
-func tidy(regions []Region, size int64) bool {
-	if len(regions) > MaxRegions {
-		return false
+func (r *Refusal) Error() string {
+	if r.Advice == "" {
+		return r.Reason
 	}
-	slices.SortFunc(regions, func(a, b Region) int { return cmp.Compare(a.Off, b.Off) })
-	end := int64(0)
-	for _, g := range regions {
-		switch g.Width {
-		case 1, 2, 4, 8:
-		default:
-			return false
-		}
-		if g.Off < end || g.Len <= 0 || g.Off > size || g.Len > size-g.Off {
-			return false
-		}
-		end = g.Off + g.Len
-	}
-	return true
+	return r.Reason + ": " + r.Advice
+}
+
+func (r *Refusal) Unwrap() error { return ErrUnsupported }
+
+// Malformed returns an ErrMalformed that says where and what.
+func Malformed(text string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(text, args...))
+}
+
+// Unsupported returns an ErrUnsupported that says what.
+func Unsupported(text string, args ...any) error {
+	return fmt.Errorf("%s: %w", fmt.Sprintf(text, args...), ErrUnsupported)
+}
+
+// Validator checks whether a file is whole: ErrMalformed if it is cut off or half saved, as far as its structure tells.
+type Validator interface {
+	Validate(ctx context.Context, in Input) error
+}
+
+// Source says how a picture was had.
+type Source string
+
+const (
+	Embedded   Source = "embedded"   // the application put it into the file
+	Composited Source = "composited" // made of what the file is made of
+	Rendered   Source = "rendered"   // drawn from a model
+	Card       Source = "card"       // there is none: it says why
+)
+
+// Picture is what a file looks like.
+type Picture struct {
+	Image  *raster.Image
+	Source Source
+	Note   string // what it does not show: "without effects"; "" where it is all
+}
+
+// Picturer shows a file. size is how long the longer side should be, in pixels: an embedded picture is good enough from
+// half of that; the caller scales. Only what is needed is read.
+type Picturer interface {
+	Picture(ctx context.Context, in Input, size int) (*Picture, error)
+}
+
+// Decoder gives all pixels of a file at the depth that they have; of several frames or parts the first.
+type Decoder interface {
+	Decode(ctx context.Context, in Input) (*raster.Image, error)
+}
+
+// Modeler gives the meshes of a file.
+type Modeler interface {
+	Model(ctx context.Context, in Input) (*mesh.Model, error)
 }

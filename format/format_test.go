@@ -3,7 +3,6 @@ package format
 import (
 	"bytes"
 	"errors"
-	"io"
 	"math"
 	"slices"
 	"testing"
@@ -27,7 +26,7 @@ func (s says) Match(name string, head []byte) bool {
 	return name == s.name
 }
 
-func (s says) Regions(io.ReaderAt, int64) ([]Region, error) {
+func (s says) Regions(Input) ([]Region, error) {
 	if s.panics {
 		panic("no")
 	}

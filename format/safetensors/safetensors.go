@@ -44,7 +44,8 @@ func (Format) Match(name string, head []byte) bool {
 }
 
 // Regions returns one region for each tensor that has bytes, in the order of the header.
-func (Format) Regions(r io.ReaderAt, size int64) ([]format.Region, error) {
+func (Format) Regions(r format.Input) ([]format.Region, error) {
+	size := r.Size()
 	var head [8]byte
 	if size < 8 {
 		return nil, fmt.Errorf("%w: %d bytes", ErrNot, size)

@@ -22,7 +22,7 @@ func file(header string, data int) []byte {
 
 func regions(t testing.TB, b []byte) ([]format.Region, error) {
 	t.Helper()
-	return Format{}.Regions(bytes.NewReader(b), int64(len(b)))
+	return Format{}.Regions(bytes.NewReader(b))
 }
 
 func TestRegions(t *testing.T) {

@@ -86,6 +86,9 @@ func (v *verification) openSegment(name string, sealed []byte) (*segment, error)
 	return out, nil
 }
 
+// maxPack bounds a pack with its parity, in bytes.
+const maxPack = 2 * pack.MaxFile
+
 // listPacks compares the packs that are there with those that the index knows.
 func (v *verification) listPacks() error {
 	v.listed, v.packs, v.extra = map[string]int64{}, map[pack.ID]*packState{}, new(index.Writer)
@@ -104,6 +107,8 @@ func (v *verification) listPacks() error {
 			id := pack.ID(p.ID)
 			st := v.packs[id]
 			switch {
+			case p.Size <= 0 || p.Size > maxPack:
+				v.finding(Damaged, s.name, fmt.Sprintf("it speaks of a pack of %d bytes", p.Size), repairIndex)
 			case st == nil:
 				v.packs[id] = &packState{size: -1}
 				v.absent = append(v.absent, id)

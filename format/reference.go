@@ -1,0 +1,41 @@
+package format
+
+import "context"
+
+// Style says from where a reference's path leads.
+type Style string
+
+const (
+	Relative Style = "relative" // the folder of the file
+	Rooted   Style = "rooted"   // the root of the project: res://, /Game, Assets
+	Absolute Style = "absolute" // a machine: /home/…, C:\…, \\server\…
+	URL      Style = "url"      // the network
+	Named    Style = "named"    // nowhere: an id that another file has, as Unity's guid and Godot's uid
+)
+
+// Reference is a file's need of another.
+type Reference struct {
+	Kind     string // texture, library, buffer, sound, font, sequence, scene, script, …
+	Raw      string // as it stands in the file
+	Path     string // what it means: with slashes, decoded; of Style Named the id
+	Style    Style
+	Element  string // ID of the element that has it; "" for the file
+	Sequence bool   // Path stands for several files: with *, ?, <UDIM> or a run of # for digits
+	Optional bool   // the application does without, if it must
+	// Off and Len are where Raw stands, in bytes of the file; Len 0 where it stands at no one place (compressed).
+	Off, Len int64
+}
+
+// Referrer lists what a file needs, in the order of the file. What is packed into it, it does not need.
+type Referrer interface {
+	References(ctx context.Context, in Input) ([]Reference, error)
+}
+
+// Rewriter makes a file need others: paths is what each Raw is to become, in the file's own notation. Everything else
+// stays byte for byte. A *Refusal where a path does not fit.
+type Rewriter interface {
+	Rewrite(ctx context.Context, in Input, paths map[string]string) (*Output, error)
+}
+
+// MaxReferences bounds the references of a file.
+const MaxReferences = 1 << 20
