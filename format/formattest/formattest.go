@@ -14,6 +14,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -319,4 +320,18 @@ func Fuzz(f *testing.F, known format.Format, seeds map[string][]byte) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// App returns the path of a real application. Tests with real applications are slow: they run where ci is true, which
+// tests take from the environment's VARVE_CI, and there the application must be installed.
+func App(t testing.TB, ci bool, name string) string {
+	t.Helper()
+	if !ci {
+		t.Skipf("%s, the real one, is asked only with VARVE_CI=1", name)
+	}
+	at, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("%s is not installed, and must be", name)
+	}
+	return at
 }
