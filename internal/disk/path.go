@@ -212,6 +212,94 @@ func WriteWhole(d Dir, name string, mode uint32, content []byte) error {
 	return d.Sync()
 }
 
+// WriteLoose is WriteWhole that does not wait for the medium: after a loss of power the file may hold anything. It is
+// for what can be told to be damaged, and made again.
+func WriteLoose(d Dir, name string, mode uint32, content []byte) error {
+	if err := CheckName(name); err != nil {
+		return &fs.PathError{Op: "write", Path: name, Err: err}
+	}
+	temp, err := tempName()
+	if err != nil {
+		return err
+	}
+	f, err := d.Create(temp, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = d.Rename(temp, d, name)
+	}
+	if err != nil {
+		_ = d.Remove(temp) // the first error is the one to tell
+	}
+	return err
+}
+
+// Replace makes what fill writes the content of the file name, as WriteWhole does, keeping the metadata of one that is
+// there. before is asked just before the old file gives way: its error leaves everything as it was.
+func Replace(d Dir, name string, mode uint32, fill func(io.Writer) error, before func() error) (err error) {
+	if err := CheckName(name); err != nil {
+		return &fs.PathError{Op: "write", Path: name, Err: err}
+	}
+	temp, err := tempName()
+	if err != nil {
+		return err
+	}
+	f, err := d.Create(temp, mode)
+	if err != nil {
+		return err
+	}
+	err = fill(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = inherit(d, name, temp)
+	}
+	if err == nil {
+		err = before()
+	}
+	if err == nil {
+		err = d.Rename(temp, d, name)
+	}
+	if err != nil {
+		_ = d.Remove(temp) // the first error is the one to tell
+		return err
+	}
+	return d.Sync()
+}
+
+// inherit gives a new file the permissions and extended attributes of the one that it replaces, if there is one.
+func inherit(d Dir, from, to string) error {
+	info, err := d.Stat(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Type != Regular {
+		return &fs.PathError{Op: "replace", Path: from, Err: errors.ErrUnsupported}
+	}
+	xattrs, err := d.Xattrs(from)
+	if err != nil {
+		return err
+	}
+	for _, x := range xattrs {
+		if err := d.SetXattr(to, x); err != nil {
+			return err
+		}
+	}
+	return d.SetMeta(to, Change{Mode: &info.Mode, Attrs: &info.Attrs})
+}
+
 const (
 	tempPrefix = ".varve-"
 	tempSuffix = ".tmp"

@@ -2,22 +2,37 @@ package disk
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"strings"
 	"testing"
 	"unicode/utf8"
 )
 
-// At whatever operation power is lost, the file has the old or the new content, and the new once WriteWhole has
+// writers are the ways to give a file a new content, whole.
+var writers = map[string]func(d Dir, name string, content []byte) error{
+	"whole": func(d Dir, name string, content []byte) error { return WriteWhole(d, name, 0o600, content) },
+	"replace": func(d Dir, name string, content []byte) error {
+		return Replace(d, name, 0o600, func(w io.Writer) error { _, err := w.Write(content); return err }, func() error { return nil })
+	},
+}
+
+// At whatever operation power is lost, the file has the old or the new content, and the new once the writer has
 // returned nil.
 func TestWriteWholeAcrossPowerLoss(t *testing.T) {
+	for name, write := range writers {
+		t.Run(name, func(t *testing.T) { acrossPowerLoss(t, write) })
+	}
+}
+
+func acrossPowerLoss(t *testing.T, write func(d Dir, name string, content []byte) error) {
 	for _, before := range []string{"", "old content"} {
 		for n := int64(1); ; n++ {
 			m := NewMemory(MemoryOptions{})
 			if before != "" {
 				must(t, WriteWhole(m.Root(), "f", 0o600, []byte(before)))
 			}
-			err := WriteWhole(NewFaulty(m.Root(), StopAt(n)).Root(), "f", 0o600, []byte("new content"))
+			err := write(NewFaulty(m.Root(), StopAt(n)).Root(), "f", []byte("new content"))
 			for _, keep := range []Keep{KeepNone, KeepAll, KeepHalf(1), KeepHalf(2), KeepHalf(3), KeepHalf(4)} {
 				d := m.Crash(keep).Root()
 				got, readErr := ReadFile(d, "f", 100)
@@ -45,11 +60,17 @@ func TestWriteWholeAcrossPowerLoss(t *testing.T) {
 
 // One operation fails, and the process goes on: the old or the new content and nothing else.
 func TestWriteWholeCleansUp(t *testing.T) {
+	for name, write := range writers {
+		t.Run(name, func(t *testing.T) { cleansUp(t, write) })
+	}
+}
+
+func cleansUp(t *testing.T, write func(d Dir, name string, content []byte) error) {
 	fail := errors.New("fails")
 	for n := int64(1); ; n++ {
 		m := NewMemory(MemoryOptions{})
 		put(t, m.Root(), "f", "old")
-		err := WriteWhole(NewFaulty(m.Root(), FailAt(n, fail)).Root(), "f", 0o600, []byte("new"))
+		err := write(NewFaulty(m.Root(), FailAt(n, fail)).Root(), "f", []byte("new"))
 		if err == nil {
 			break
 		}

@@ -1,0 +1,176 @@
+package varve
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"sync"
+
+	"varve/internal/digest"
+	"varve/internal/disk"
+	"varve/internal/tree"
+)
+
+// File is a file of a snapshot, or of the project's folder, open for reading at any place: of one in the vault only
+// the chunks that are asked for are read. ReadAt is safe for concurrent use.
+type File struct {
+	name    string // slash path in the project
+	content string
+	size    int64
+	at      io.ReaderAt
+	close   func() error
+}
+
+// Name returns the path in the project.
+func (f *File) Name() string { return f.name }
+
+// Size returns the length in bytes.
+func (f *File) Size() int64 { return f.size }
+
+// ReadAt is as of io.ReaderAt.
+func (f *File) ReadAt(b []byte, off int64) (int, error) { return f.at.ReadAt(b, off) }
+
+// Content names the file's content: files of one name have the same bytes. "" where it is not known without reading
+// all of it.
+func (f *File) Content() string { return f.content }
+
+// Close lets the file go.
+func (f *File) Close() error { return f.close() }
+
+// Open opens a file of a snapshot; of the project's folder if s is nil.
+func (p *Project) Open(ctx context.Context, s *Snapshot, at string) (*File, error) {
+	if s == nil {
+		return p.openLive(at)
+	}
+	get := p.v.getter()
+	e, err := p.v.find(ctx, get, s, at)
+	if err != nil {
+		return nil, err
+	}
+	if e.Type != disk.Regular {
+		return nil, fmt.Errorf("%s in %s is a %s: %w", at, s.Ref(), typeName(e.Type), errors.ErrUnsupported)
+	}
+	f := &File{name: cleanPath(at), size: e.Size, close: func() error { return nil }}
+	if sum, ok := e.Sum(); ok {
+		f.content = hex.EncodeToString(sum[:])
+	}
+	f.at = &pieces{ctx: ctx, get: get, entry: e, held: map[int64][]byte{}}
+	return f, nil
+}
+
+func (p *Project) openLive(at string) (*File, error) {
+	if p.dir == nil {
+		return nil, errors.New("the project's folder is not known here")
+	}
+	folder, name := path.Split(cleanPath(at))
+	d, err := disk.Walk(p.dir, strings.TrimSuffix(folder, "/"))
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	f, err := d.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &File{name: cleanPath(at), size: info.Size, at: f, close: f.Close}, nil
+}
+
+// heldPieces is how many chunks of an open file are kept in memory.
+const heldPieces = 16
+
+// pieces reads a file of the vault at any place.
+type pieces struct {
+	ctx   context.Context
+	mu    sync.Mutex
+	get   tree.Getter
+	entry tree.Entry
+	held  map[int64][]byte // chunks by where they begin
+	order []int64          // of held, oldest first
+}
+
+func (p *pieces) ReadAt(b []byte, off int64) (n int, err error) {
+	if off < 0 {
+		return 0, fmt.Errorf("read %q at %d: %w", p.entry.Name, off, errors.ErrUnsupported)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.near(b, off) {
+		return len(b), nil
+	}
+	for piece, err := range tree.Pieces(p.ctx, p.get, &p.entry, off) {
+		if err == nil {
+			err = p.ctx.Err()
+		}
+		if err != nil {
+			return n, err
+		}
+		k, err := p.read(b[n:], off+int64(n)-piece.Off, &piece)
+		if n += k; err != nil {
+			return n, err
+		}
+		if n == len(b) {
+			return n, nil
+		}
+	}
+	return n, io.EOF
+}
+
+// near fills b from a chunk that is in memory, if one has all of it: what parsers read mostly is small and near.
+func (p *pieces) near(b []byte, off int64) bool {
+	for at, chunk := range p.held {
+		if off >= at && off+int64(len(b)) <= at+int64(len(chunk)) {
+			copy(b, chunk[off-at:])
+			return true
+		}
+	}
+	return false
+}
+
+// read fills b from skip in a piece, as far as that goes.
+func (p *pieces) read(b []byte, skip int64, piece *tree.Piece) (int, error) {
+	n := int(min(int64(len(b)), piece.Len-skip))
+	switch piece.Kind {
+	case tree.Chunk:
+		chunk, err := p.chunk(piece.Off, piece.Digest)
+		if err != nil {
+			return 0, err
+		}
+		if int64(len(chunk)) != piece.Len {
+			return 0, fmt.Errorf("chunk %s has %d bytes, not %d: %w", piece.Digest, len(chunk), piece.Len, ErrDamaged)
+		}
+		return copy(b[:n], chunk[skip:]), nil
+	case tree.Literal:
+		return copy(b[:n], piece.Bytes[skip:]), nil
+	case tree.Hole:
+		clear(b[:n])
+	default:
+		for i := range b[:n] {
+			b[i] = piece.Bytes[(skip+int64(i))%int64(len(piece.Bytes))]
+		}
+	}
+	return n, nil
+}
+
+func (p *pieces) chunk(at int64, d digest.Digest) ([]byte, error) {
+	if b, ok := p.held[at]; ok {
+		return b, nil
+	}
+	b, err := p.get(p.ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.order) == heldPieces {
+		delete(p.held, p.order[0])
+		p.order = p.order[1:]
+	}
+	p.held[at], p.order = b, append(p.order, at)
+	return b, nil
+}

@@ -1,0 +1,243 @@
+package varve_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"varve"
+	"varve/internal/disk"
+	"varve/internal/fixture"
+)
+
+// TestOpenReadsAnywhere: a file of a snapshot read at any place is what Cat writes, whatever it is made of: chunks, runs,
+// literals, holes.
+func TestOpenReadsAnywhere(t *testing.T) {
+	r := newRig(1)
+	build(t, r, fixture.Game, 0)
+	random := rand.New(rand.NewPCG(3, 4))
+	big := make([]byte, 3<<20)
+	for i := range big[:2<<20] {
+		big[i] = byte(random.Uint32())
+	}
+	copy(big[5<<19:], bytes.Repeat([]byte("abcdefgh"), 20_000))
+	d := r.folder("project")
+	if err := errors.Join(disk.WriteWhole(d, "big.bin", 0o644, big), disk.WriteWhole(d, "empty", 0o644, nil)); err != nil {
+		t.Fatal(err)
+	}
+	s := mustOpen(t, r)
+	snap := mustSnap(t, s)
+	ctx := t.Context()
+	n := 0
+	for e, err := range s.p.List(ctx, snap, "", true) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Type != "file" {
+			continue
+		}
+		n++
+		var want bytes.Buffer
+		if err := s.p.Cat(ctx, snap, e.Path, &want); err != nil {
+			t.Fatal(err)
+		}
+		for _, of := range []*varve.Snapshot{snap, nil} {
+			f, err := s.p.Open(ctx, of, e.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Size() != int64(want.Len()) || f.Name() != e.Path || of != nil && f.Content() != e.SHA256 {
+				t.Errorf("%s: %d bytes of %d, %q", e.Path, f.Size(), want.Len(), f.Content())
+			}
+			if want.Len() < 1<<20 {
+				err = iotest.TestReader(io.NewSectionReader(f, 0, f.Size()), want.Bytes())
+			}
+			for range 50 {
+				b := make([]byte, random.IntN(200_000))
+				off := random.IntN(want.Len() + 1)
+				k, rerr := f.ReadAt(b, int64(off))
+				if !bytes.Equal(b[:k], want.Bytes()[off:off+k]) || k < len(b) && rerr != io.EOF || k != min(len(b), want.Len()-off) {
+					t.Fatalf("%s: %d bytes of %d at %d, %v", e.Path, k, len(b), off, rerr)
+				}
+			}
+			if err = errors.Join(err, f.Close()); err != nil {
+				t.Errorf("%s: %v", e.Path, err)
+			}
+		}
+	}
+	if n < 10 {
+		t.Errorf("%d files", n)
+	}
+}
+
+func text(s string) func(io.Writer) error {
+	return func(w io.Writer) error { _, err := io.WriteString(w, s); return err }
+}
+
+// TestPut: what is put replaces whole files, keeps their modes, and is taken back, also with what it made; done again,
+// it is there again.
+func TestPut(t *testing.T) {
+	r := newRig(1)
+	d := r.folder("project")
+	if err := disk.WriteWhole(d, "a.txt", 0o600, []byte("old")); err != nil {
+		t.Fatal(err)
+	}
+	s := mustOpen(t, r)
+	mustSnap(t, s)
+	ctx := t.Context()
+	ignore := plainSnap().Ignore
+	res, err := s.p.Put(ctx, varve.PutOptions{Verb: "graft", Summary: "graft of x", Ignore: ignore,
+		Files: []varve.PutFile{{Path: "a.txt", Write: text("new")}, {Path: "made/b.txt", Write: text("made")}}})
+	if err != nil || res.Safety == nil {
+		t.Fatal(err)
+	}
+	read := func(at string) string {
+		f, err := s.p.Open(ctx, nil, at)
+		if err != nil {
+			return err.Error()
+		}
+		b, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size()))
+		if err = errors.Join(err, f.Close()); err != nil {
+			t.Error(err)
+		}
+		return string(b)
+	}
+	if a, b := read("a.txt"), read("made/b.txt"); a != "new" || b != "made" {
+		t.Errorf("%q and %q", a, b)
+	}
+	if i, err := d.Stat("a.txt"); err != nil || i.Mode != 0o600 {
+		t.Errorf("mode %o, %v", i.Mode, err)
+	}
+	if op, _, err := s.p.Undo(ctx, false); err != nil || op.Verb != "graft" {
+		t.Fatal(op, err)
+	}
+	if a, b := read("a.txt"), read("made/b.txt"); a != "old" || !strings.Contains(b, "not exist") && !strings.Contains(b, "no such") {
+		t.Errorf("after undo %q and %q", a, b)
+	}
+	if _, _, err := s.p.Redo(ctx, false); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := read("a.txt"), read("made/b.txt"); a != "new" || b != "made" {
+		t.Errorf("after redo %q and %q", a, b)
+	}
+}
+
+// TestPutLeavesWhatChanged: a file that somebody changes after the safety snapshot stays as they made it, and so does one
+// whose new content cannot be made, or that no snapshot has.
+func TestPutLeavesWhatChanged(t *testing.T) {
+	r := newRig(1)
+	d := r.folder("project")
+	put := func(name, content string) {
+		t.Helper()
+		if err := disk.WriteWhole(d, name, 0o644, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("a.txt", "old")
+	put("left.tmp", "left out")
+	s := mustOpen(t, r)
+	ignore := varve.IgnoreSettings{Presets: []string{}, Extra: []string{"*.tmp"}}
+	want := errors.New("cannot be made")
+	for _, c := range []struct {
+		name  string
+		file  string
+		write func(io.Writer) error
+		err   error
+		after string
+	}{
+		{"changed", "a.txt", func(w io.Writer) error { put("a.txt", "newer"); return nil }, varve.ErrChanged, "newer"},
+		{"removed", "a.txt", func(w io.Writer) error { return d.Remove("a.txt") }, varve.ErrChanged, ""},
+		{"failed", "a.txt", func(w io.Writer) error { _, _ = w.Write([]byte("half")); return want }, want, "old"},
+		{"came", "new.txt", func(w io.Writer) error { put("new.txt", "theirs"); return nil }, varve.ErrChanged, "theirs"},
+		{"left out", "left.tmp", text("x"), nil, "left out"},
+		{"folder", "sub", text("x"), errors.ErrUnsupported, ""},
+	} {
+		put("a.txt", "old")
+		_ = d.Mkdir("sub", 0o755)
+		_, err := s.p.Put(context.Background(), varve.PutOptions{Verb: "graft", Summary: "x", Ignore: ignore, Files: []varve.PutFile{{Path: c.file, Write: c.write}}})
+		if err == nil || c.err != nil && !errors.Is(err, c.err) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		got, err := disk.ReadFile(d, c.file, 100)
+		if c.after != "" && (string(got) != c.after || err != nil) {
+			t.Errorf("%s: %q, %v", c.name, got, err)
+		}
+		entries, _ := d.List(nil)
+		for _, e := range entries {
+			if disk.IsTemp(e.Name) {
+				t.Errorf("%s: %s is left", c.name, e.Name)
+			}
+		}
+	}
+}
+
+// TestDerived: what was made is remembered across processes, told apart by name, hidden from who has no key, and made
+// again where the cache was damaged or is none.
+func TestDerived(t *testing.T) {
+	r := newRig(1)
+	build(t, r, fixture.ML, 0)
+	mustSnap(t, mustOpen(t, r))
+	made := 0
+	get := func(name string) string {
+		t.Helper()
+		b, err := mustOpen(t, r).v.Derived(name, func() ([]byte, error) { made++; return []byte("the picture of " + name), nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	for _, step := range []struct {
+		name string
+		do   func()
+		made int
+	}{
+		{"a", nil, 1}, {"a", nil, 1}, {"b", nil, 2}, {"a", nil, 2},
+		{"a", func() { damageDerived(t, r) }, 3}, {"b", nil, 4}, {"a", nil, 4},
+		{"a", func() { r.noCache = true }, 5},
+	} {
+		if step.do != nil {
+			step.do()
+		}
+		if got := get(step.name); got != "the picture of "+step.name || made != step.made {
+			t.Errorf("%q, made %d times, want %d", got, made, step.made)
+		}
+	}
+}
+
+// damageDerived flips a bit of everything in the cache that was made, and looks for what it says.
+func damageDerived(t *testing.T, r *rig) {
+	t.Helper()
+	top, err := r.folder("cache").OpenDir("derived")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders, err := top.List(nil)
+	if err != nil || len(folders) == 0 {
+		t.Fatal(err, "nothing is remembered")
+	}
+	for _, f := range folders {
+		d, err := top.OpenDir(f.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := d.List(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range files {
+			b, err := disk.ReadFile(d, e.Name, 1<<20)
+			if err != nil || bytes.Contains(b, []byte("picture")) {
+				t.Errorf("%s can be read: %v", e.Name, err)
+			}
+			b[len(b)/2] ^= 1
+			if err := disk.WriteWhole(d, e.Name, 0o600, b); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
