@@ -92,7 +92,7 @@ func (p *Project) draft(ctx context.Context, ig IgnoreSettings) (*object.Draft, 
 	latest := p.Latest()
 	stat, whole, release := p.openCache(ctx, latest)
 	defer release()
-	opt, err := p.captureOptions(latest, stat, whole, ig, func() int64 { return 0 }, nil)
+	opt, err := p.captureOptions(ctx, latest, stat, whole, ig, func() int64 { return 0 }, nil)
 	if err != nil {
 		return nil, nil, err
 	}

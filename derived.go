@@ -1,6 +1,8 @@
 package varve
 
 import (
+	"io/fs"
+
 	"varve/internal/disk"
 	"varve/internal/seal"
 )
@@ -10,33 +12,57 @@ const (
 	maxDerived    = 64 << 20 // bytes of one thing that was made
 )
 
-// Derived returns what make makes, remembered in the cache under a name that says what it is made of and how. It is
-// sealed with the vault's keys; what cannot be read back is made again.
+// Derived returns what make makes, remembered in the cache under a name that says what it is made of and how. What
+// cannot be read back is made again.
 func (v *Vault) Derived(name string, make func() ([]byte, error)) ([]byte, error) {
-	if v.opt.Cache == nil {
-		return make()
-	}
-	id := v.db.Digest([]byte("varve/1 derived " + name)).String()
-	d, err := disk.MkdirAll(v.opt.Cache, derivedFolder+"/"+id[:2], 0o700)
-	if err != nil {
-		return make()
-	}
-	defer d.Close()
-	if sealed, err := disk.ReadFile(d, id, maxDerived+seal.Overhead); err == nil {
-		if b, err := v.db.Keys().Open(nil, seal.Cache, []byte(id), sealed, maxDerived); err == nil {
-			return b, nil
-		}
+	if b, ok := v.Recollect(name); ok {
+		return b, nil
 	}
 	b, err := make()
-	if err != nil || len(b) > maxDerived {
-		return b, err
+	if err == nil {
+		v.Remember(name, b)
 	}
+	return b, err
+}
+
+// Recollect returns what the cache has under a name.
+func (v *Vault) Recollect(name string) ([]byte, bool) {
+	d, id, err := v.derivedAt(name)
+	if err != nil {
+		return nil, false
+	}
+	defer d.Close()
+	sealed, err := disk.ReadFile(d, id, maxDerived+seal.Overhead)
+	if err != nil {
+		return nil, false
+	}
+	b, err := v.db.Keys().Open(nil, seal.Cache, []byte(id), sealed, maxDerived)
+	return b, err == nil
+}
+
+// Remember puts what can be made again into the cache under a name, in place of what is there, sealed with the vault's
+// keys. That it cannot is no failure.
+func (v *Vault) Remember(name string, b []byte) {
+	d, id, err := v.derivedAt(name)
+	if err != nil || len(b) > maxDerived {
+		return
+	}
+	defer d.Close()
 	sealed, err := v.db.Keys().Seal(nil, seal.Cache, []byte(id), b, v.db.Rand())
 	if err == nil {
 		err = disk.WriteLoose(d, id, 0o600, sealed)
 	}
 	if err != nil && v.opt.Warn != nil && !readOnly(err) {
-		v.opt.Warn("cache", err) // it will be made again
+		v.opt.Warn("cache", err)
 	}
-	return b, nil
+}
+
+// derivedAt returns the folder and the file of a name.
+func (v *Vault) derivedAt(name string) (disk.Dir, string, error) {
+	if v.opt.Cache == nil {
+		return nil, "", fs.ErrNotExist
+	}
+	id := v.db.Digest([]byte("varve/1 derived " + name)).String()
+	d, err := disk.MkdirAll(v.opt.Cache, derivedFolder+"/"+id[:2], 0o700)
+	return d, id, err
 }

@@ -3,11 +3,15 @@ package varve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"time"
 
+	"varve/format"
 	"varve/internal/capture"
 	"varve/internal/disk"
+	"varve/internal/history"
 	"varve/internal/object"
 	"varve/internal/scan"
 	"varve/internal/seal"
@@ -56,7 +60,7 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 		latest := p.v.history.Latest(p.ID())
 		stat, whole, release := p.openCache(ctx, latest)
 		defer release()
-		opt, err := p.captureOptions(latest, stat, whole, o.Ignore, func() int64 { return s.Stored().Sealed }, s.Beat)
+		opt, err := p.captureOptions(ctx, latest, stat, whole, o.Ignore, func() int64 { return s.Stored().Sealed }, s.Beat)
 		if err != nil {
 			return err
 		}
@@ -113,7 +117,50 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 		return nil, err
 	}
 	p.v.lookBack(ctx)
+	p.holdGood(ctx, snap)
 	return snap, nil
+}
+
+// holdGood holds the last snapshot that has a file whole which seems half saved in s. That it cannot takes nothing from
+// the snapshot.
+func (p *Project) holdGood(ctx context.Context, s *Snapshot) {
+	before := p.before(s)
+	if s.Tree.Doubtful == 0 || before == nil {
+		return
+	}
+	for c, err := range s.ReadChanges(ctx, p.v.getter()) {
+		if err != nil {
+			return
+		}
+		if c.Kind != history.Modified {
+			continue
+		}
+		now, nerr := p.Stat(ctx, s, c.Path)
+		was, werr := p.Stat(ctx, before, c.Path)
+		if nerr != nil || werr != nil || !slices.Contains(now.Flags, "suspect") || slices.Contains(was.Flags, "suspect") {
+			continue
+		}
+		if p.v.opt.Warn != nil {
+			p.v.opt.Warn(c.Path, fmt.Errorf("it seems half saved or damaged; it is kept as it is, and %s, which has it whole, is held", before.Ref()))
+		}
+		reason := fmt.Sprintf("has %s whole, which seems half saved in %s", c.Path, s.Ref())
+		if _, held := p.Held(before); held {
+			continue
+		}
+		if err := p.v.history.Ledger.Append(ctx, p.holdRecord(before, &reason)...); err != nil && p.v.opt.Warn != nil {
+			p.v.opt.Warn("hold", err)
+		}
+	}
+}
+
+// before returns the snapshot that s was taken after; nil if it is the first, or that is gone.
+func (p *Project) before(s *Snapshot) *Snapshot {
+	for _, o := range p.Snapshots() {
+		if o.ID.String() == s.Parent {
+			return o
+		}
+	}
+	return nil
 }
 
 // number gives the snapshot the next free number.
@@ -121,7 +168,7 @@ func (p *Project) number(s *Snapshot) {
 	s.Version = p.v.history.LastVersion(p.ID()) + 1
 }
 
-func (p *Project) captureOptions(latest *Snapshot, stat *scan.Cache, whole bool, ig IgnoreSettings, stored func() int64, beat func(context.Context) error) (capture.Options, error) {
+func (p *Project) captureOptions(ctx context.Context, latest *Snapshot, stat *scan.Cache, whole bool, ig IgnoreSettings, stored func() int64, beat func(context.Context) error) (capture.Options, error) {
 	rules, files, _, err := p.rules(ig)
 	if err != nil {
 		return capture.Options{}, err
@@ -138,6 +185,17 @@ func (p *Project) captureOptions(latest *Snapshot, stat *scan.Cache, whole bool,
 				out = append(out, capture.Region{Off: g.Off, Len: g.Len, Width: g.Width})
 			}
 			return out
+		}
+		opt.Half = func(name string, r io.ReaderAt, size int64) error {
+			in := io.NewSectionReader(r, 0, size)
+			known, err := formats.Find(name, in)
+			if known == nil || err != nil {
+				return nil // what cannot be read is not for a format to say
+			}
+			if err := format.Validate(ctx, known, in); errors.Is(err, format.ErrMalformed) {
+				return err
+			}
+			return nil
 		}
 	}
 	if p.v.opt.Progress != nil {

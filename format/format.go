@@ -49,6 +49,8 @@ var (
 	ErrUnsupported = errors.ErrUnsupported
 	// ErrLimit says that a file asks for more memory or time than it is given.
 	ErrLimit = errors.New("too large")
+	// ErrFailed says that a format failed over a file, by a defect of its own: nothing is known of the file.
+	ErrFailed = errors.New("the format fails over this file")
 	// ErrNoElement says that a file has no element of an id.
 	ErrNoElement = errors.New("no such element")
 )

@@ -13,7 +13,7 @@ func guarded[T any](f Format, do func() (T, error)) (out T, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			var none T
-			out, err = none, fmt.Errorf("%s: this file makes the format fail (%v): %w", f.Name(), r, ErrMalformed)
+			out, err = none, fmt.Errorf("%s: %w: %v", f.Name(), ErrFailed, r)
 		}
 	}()
 	out, err = do()
@@ -103,6 +103,15 @@ func References(ctx context.Context, f Format, in Input) ([]Reference, error) {
 		}
 		return list, err
 	})
+}
+
+// Names returns the ids that a file gives; none where its format gives none.
+func Names(ctx context.Context, f Format, in Input) ([]Name, error) {
+	n, ok := f.(Namer)
+	if !ok {
+		return nil, nil
+	}
+	return guarded(f, func() ([]Name, error) { return n.Names(ctx, in) })
 }
 
 // Rewrite makes a file need others.

@@ -112,7 +112,7 @@ func TestElementsAreSound(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if _, err := Elements(t.Context(), lists{says: says{panics: true}}, nil); !errors.Is(err, ErrMalformed) {
+	if _, err := Elements(t.Context(), lists{says: says{panics: true}}, nil); !errors.Is(err, ErrFailed) {
 		t.Errorf("a panic: %v", err)
 	}
 	if _, err := Elements(t.Context(), says{}, nil); !errors.Is(err, ErrUnsupported) {

@@ -37,5 +37,16 @@ type Rewriter interface {
 	Rewrite(ctx context.Context, in Input, paths map[string]string) (*Output, error)
 }
 
+// Name is an id by which other files refer to a file (Style Named).
+type Name struct {
+	ID  string
+	For string // the file that has it, relative to the folder of the one that says so; "" for that itself
+}
+
+// Namer lists the ids that a file says that it, or the one that it goes with, has: Unity's .meta, Godot's uid.
+type Namer interface {
+	Names(ctx context.Context, in Input) ([]Name, error)
+}
+
 // MaxReferences bounds the references of a file.
 const MaxReferences = 1 << 20

@@ -363,7 +363,7 @@ func newRoot(e *env) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetOut(e.out)
 	root.SetErr(e.talk)
-	for _, g := range []struct{ id, title string }{{"keep", "Keep and give back:"}, {"look", "Look:"}, {"name", "Name moments:"}, {"care", "Care for the vault:"}, {"self", "varve itself:"}} {
+	for _, g := range []struct{ id, title string }{{"keep", "Keep and give back:"}, {"look", "Look:"}, {"inside", "Look inside files:"}, {"name", "Name moments:"}, {"care", "Care for the vault:"}, {"self", "varve itself:"}} {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
 	}
 	root.SetHelpCommandGroupID("self")

@@ -166,11 +166,15 @@ func (e *env) printVersions(list []varve.Version) error {
 			}
 			continue
 		}
-		what := v.Change
-		if v.Old != "" {
-			what += " from " + v.Old
-		}
-		e.printf("%-5s %-16s %10s  %s  %s\n", v.Snapshot.Ref(), age(v.Snapshot.Time, e.now()), size(v.Bytes), name(v.Path), name(what))
+		e.versionLine(v)
 	}
 	return nil
+}
+
+func (e *env) versionLine(v *varve.Version) {
+	what := v.Change
+	if v.Old != "" {
+		what += " from " + v.Old
+	}
+	e.printf("%-5s %-16s %10s  %s  %s\n", v.Snapshot.Ref(), age(v.Snapshot.Time, e.now()), size(v.Bytes), name(v.Path), name(what))
 }

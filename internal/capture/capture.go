@@ -52,7 +52,11 @@ type Options struct {
 	// Regions returns the typed regions of a file and other parts to be cut for themselves, ascending, by its
 	// name and content; nil where it knows none. It advises: what it returns changes how a file is cut and
 	// compressed, never what is kept. It may be nil and is called from several goroutines.
-	Regions  func(name string, r io.ReaderAt, size int64) []Region
+	Regions func(name string, r io.ReaderAt, size int64) []Region
+	// Half returns why a file seems to be half saved or damaged; nil where it does not, or where nothing is known. It
+	// advises: such a file is read again after a pause if it is young, and kept with a mark. It may be nil and is called
+	// from several goroutines, for files that changed, and new ones that are not older than HalfAge.
+	Half     func(name string, r io.ReaderAt, size int64) error
 	SHA256   bool
 	Workers  int
 	Level    seal.Level

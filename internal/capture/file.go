@@ -30,7 +30,14 @@ func pauses() []time.Duration {
 	return []time.Duration{50 * time.Millisecond, 400 * time.Millisecond, 2 * time.Second}
 }
 
-var errChanging = errors.New("changed while it was read")
+var (
+	errChanging = errors.New("changed while it was read")
+	errHalf     = errors.New("seems half saved")
+)
+
+// HalfAge is the age from which a file that was never kept before is not looked at for being half saved: it has been as
+// it is for long, and all of an old project would be.
+const HalfAge = 24 * time.Hour
 
 // source is a file being read.
 type source struct {
@@ -161,6 +168,13 @@ func (k *worker) settleFile(f *scan.Folder, st *folder, i int, read func(*scan.F
 		case errors.Is(err, errChanging):
 			t.Flags |= tree.Unstable
 			got = keptRacy
+		case errors.Is(err, errHalf) && try < len(pauses()) && k.c.opt.Now().Sub(time.Unix(0, t.Mtime)) < quietLarge: // its application may be at it
+			if err := k.c.opt.Sleep(k.c.ctx, pauses()[try]); err != nil {
+				return err
+			}
+			continue
+		case errors.Is(err, errHalf):
+			t.Flags |= tree.Suspect
 		case err != nil:
 			k.c.fail(f.Join(e.Name), err)
 			st.status[i] = failed
@@ -243,10 +257,22 @@ func (k *worker) small(f *scan.Folder, st *folder, i int, t *tree.Entry) (outcom
 	if changing {
 		return failed, errChanging
 	}
-	if k.c.racy1(&s) {
-		return keptRacy, nil
+	return k.judge(&s, st.find(name), t, bytes.NewReader(k.buf))
+}
+
+// judge says what became of a file that was stored as t and held still: errHalf with it if it seems not to be whole.
+func (k *worker) judge(s *source, old *tree.Entry, t *tree.Entry, content io.ReaderAt) (outcome, error) {
+	got := kept
+	if k.c.racy1(s) {
+		got = keptRacy
 	}
-	return kept, nil
+	if k.c.opt.Half == nil || old == nil && s.began.Sub(time.Unix(0, t.Mtime)) > HalfAge {
+		return got, nil
+	}
+	if k.c.opt.Half(t.Name, content, t.Size) != nil {
+		return got, errHalf
+	}
+	return got, nil
 }
 
 // fill sets what the open file says of itself, which may be newer than the listing.

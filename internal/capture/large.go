@@ -79,10 +79,7 @@ func (k *worker) streamWith(wk *scan.Walker, f *scan.Folder, st *folder, i int, 
 			return failed, errChanging
 		}
 	}
-	if k.c.racy1(s) {
-		return keptRacy, nil
-	}
-	return kept, nil
+	return k.judge(s, old, t, s.f)
 }
 
 // sumAgain digests the file a second time, to see whether it holds still.

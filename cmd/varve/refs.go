@@ -1,0 +1,362 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"varve"
+	"varve/creative"
+)
+
+func refsVerb(e *env) *cobra.Command {
+	var at string
+	c := &cobra.Command{
+		Use: "refs", Short: "Which file needs which: missing, unused, duplicate, moved", GroupID: "inside",
+		Long: "Shows the references between the files of a snapshot, as the files themselves have them: textures of\n" +
+			"models, linked scenes, buffers. All look at the newest snapshot; --at names another.",
+		Example: "  varve refs missing\n  varve refs needs scenes/town.blend\n  varve refs uses textures/wood.png\n  varve refs relink --dry-run",
+	}
+	c.PersistentFlags().StringVar(&at, "at", "latest", "the snapshot to look at: `REF`")
+	sub := func(use, short string, n cobra.PositionalArgs, run func(ctx context.Context, r *referencing, args []string) error) *cobra.Command {
+		return &cobra.Command{Use: use, Short: short, Args: n, RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := e.referencing(cmd.Context(), at)
+			if err != nil {
+				return err
+			}
+			return run(cmd.Context(), r, args)
+		}}
+	}
+	c.AddCommand(
+		sub("ls [PATH]", "List references: of one file, or all", cobra.MaximumNArgs(1), e.refsLs),
+		sub("missing", "List references that lead to nothing", cobra.NoArgs, e.refsMissing),
+		sub("orphans", "List files that nothing refers to, of kinds that others do refer to", cobra.NoArgs, e.refsOrphans),
+		sub("uses PATH", "List the files that need a file, directly or not", cobra.ExactArgs(1), e.refsUses),
+		sub("needs PATH", "List the files that a file needs, directly or not", cobra.ExactArgs(1), e.refsNeeds),
+		sub("cycles", "List files that need each other", cobra.NoArgs, e.refsCycles),
+		sub("duplicates", "List files of one content", cobra.NoArgs, e.refsDuplicates),
+		e.changing(sub("relink", "Lead missing references to where their files have gone", cobra.NoArgs, e.refsRelink)),
+		e.collectVerb(&at),
+	)
+	return c
+}
+
+// referencing is a graph and where it is from.
+type referencing struct {
+	*studio
+	snap  *varve.Snapshot
+	graph *creative.Graph
+}
+
+func (e *env) referencing(ctx context.Context, at string) (*referencing, error) {
+	r := &referencing{studio: e.studio()}
+	if err := r.enter(ctx, need{}); err != nil {
+		return nil, err
+	}
+	var err error
+	if r.snap, err = e.resolve(r.place, at); err != nil {
+		return nil, err
+	}
+	if r.graph, err = r.Graph(ctx, r.snap); err != nil {
+		return nil, fmt.Errorf("references of %s: %w", r.snap.Ref(), err)
+	}
+	return r, nil
+}
+
+// node finds the file that an argument names.
+func (r *referencing) node(arg string) (int, error) {
+	at, err := r.e.inside(r.place, arg)
+	if err != nil {
+		return 0, err
+	}
+	i, ok := r.graph.Find(at)
+	if !ok {
+		return 0, hinted(fmt.Errorf("%s in %s: %w", name(at), r.snap.Ref(), fs.ErrNotExist), "varve ls -r "+r.snap.Ref()+" lists what is there")
+	}
+	return i, nil
+}
+
+type referenceJSON struct {
+	Schema  string `json:"schema"`
+	From    string `json:"from"`
+	To      string `json:"to"`
+	Raw     string `json:"raw"`
+	Kind    string `json:"kind"`
+	Status  string `json:"status"`
+	Style   string `json:"style"`
+	Element string `json:"element"`
+}
+
+func (e *env) emitEdge(g *creative.Graph, x *creative.Edge) error {
+	to := x.At
+	if x.To >= 0 {
+		to = g.Nodes[x.To].Path
+	}
+	r := x.Reference
+	if e.json {
+		return e.emit(referenceJSON{"varve.reference/1", g.Nodes[x.From].Path, to, r.Raw, r.Kind, string(x.Status), string(r.Style), r.Element})
+	}
+	if to == "" {
+		to = r.Raw
+	}
+	e.printf("%-8s %s → %s (%s)\n", x.Status, name(g.Nodes[x.From].Path), name(to), name(r.Kind))
+	return nil
+}
+
+func (e *env) refsLs(_ context.Context, r *referencing, args []string) error {
+	g := r.graph
+	only := -1
+	if len(args) == 1 {
+		i, err := r.node(args[0])
+		if err != nil {
+			return err
+		}
+		only = i
+	}
+	for i := range g.Edges {
+		if x := &g.Edges[i]; only < 0 || x.From == only {
+			if err := e.emitEdge(g, x); err != nil {
+				return err
+			}
+		}
+	}
+	e.tellBroken(g, only)
+	return nil
+}
+
+// tellBroken says of which files the references are not known.
+func (e *env) tellBroken(g *creative.Graph, only int) {
+	for i := range g.Nodes {
+		if n := &g.Nodes[i]; n.Broken != "" && (only < 0 || i == only) {
+			e.say("varve: %s: what it refers to is not known: %s", name(n.Path), lines(n.Broken))
+		}
+	}
+}
+
+func (e *env) refsMissing(_ context.Context, r *referencing, _ []string) error {
+	for _, x := range r.graph.Missing() {
+		if err := e.emitEdge(r.graph, x); err != nil {
+			return err
+		}
+	}
+	e.tellBroken(r.graph, -1)
+	return nil
+}
+
+type refFileJSON struct {
+	Schema string `json:"schema"`
+	Path   string `json:"path"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+	Format string `json:"format"`
+	Group  int    `json:"group,omitempty"` // files of one content, or of one cycle, have one number
+	Spare  int64  `json:"spare_bytes,omitempty"`
+}
+
+func (e *env) emitNodes(g *creative.Graph, of []int, group int) error {
+	for _, i := range of {
+		n := &g.Nodes[i]
+		if e.json {
+			if err := e.emit(refFileJSON{Schema: "varve.reference_file/1", Path: n.Path, Bytes: n.Bytes, SHA256: n.Content, Format: n.Format, Group: group}); err != nil {
+				return err
+			}
+			continue
+		}
+		e.printf("%10s  %s\n", size(n.Bytes), name(n.Path))
+	}
+	return nil
+}
+
+func (e *env) refsOrphans(_ context.Context, r *referencing, _ []string) error {
+	defer e.tellBroken(r.graph, -1)
+	return e.emitNodes(r.graph, r.graph.Orphans(), 0)
+}
+
+func (e *env) refsUses(_ context.Context, r *referencing, args []string) error {
+	i, err := r.node(args[0])
+	if err != nil {
+		return err
+	}
+	return e.emitNodes(r.graph, r.graph.Uses(i), 0)
+}
+
+func (e *env) refsNeeds(_ context.Context, r *referencing, args []string) error {
+	i, err := r.node(args[0])
+	if err != nil {
+		return err
+	}
+	if err := e.emitNodes(r.graph, r.graph.Needs(i), 0); err != nil {
+		return err
+	}
+	e.tellBroken(r.graph, i)
+	return nil
+}
+
+func (e *env) refsCycles(_ context.Context, r *referencing, _ []string) error {
+	return e.emitGroups(r.graph, r.graph.Cycles())
+}
+
+func (e *env) refsDuplicates(_ context.Context, r *referencing, _ []string) error {
+	all := r.graph.Duplicates()
+	if err := e.emitGroups(r.graph, all); err != nil {
+		return err
+	}
+	spare := int64(0)
+	for _, group := range all {
+		spare += int64(len(group)-1) * r.graph.Nodes[group[0]].Bytes
+	}
+	if len(all) > 0 {
+		e.say("%s would be free in the folder; in the vault each content is kept once already", size(spare))
+	}
+	return nil
+}
+
+func (e *env) emitGroups(g *creative.Graph, groups [][]int) error {
+	for n, group := range groups {
+		if n > 0 {
+			e.printf("\n")
+		}
+		if err := e.emitNodes(g, group, n+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type relinkJSON struct {
+	Schema string `json:"schema"`
+	From   string `json:"from"`
+	Raw    string `json:"raw"`
+	Old    string `json:"old"`
+	New    string `json:"new"`
+	NewRaw string `json:"new_raw"`
+	Sure   bool   `json:"sure"`
+	Done   bool   `json:"done"`
+	Reason string `json:"reason,omitempty"`
+}
+
+func (e *env) refsRelink(ctx context.Context, r *referencing, _ []string) error {
+	if e.project != "" || r.place.root == "" {
+		return usage("run it in the project's folder", "relink: the folder is not here")
+	}
+	if latest := r.Project.Latest(); latest == nil || latest.ID != r.snap.ID {
+		return usage("leave --at out", "relink changes the folder: it looks at the newest snapshot only")
+	}
+	st, err := r.Project.Status(ctx, r.Ignore)
+	if err != nil {
+		return err
+	}
+	if len(st.Added)+len(st.Modified)+len(st.Removed) > 0 {
+		return hinted(errors.New("relink: the folder has changes that were not kept yet"), "varve snap keeps them; then run it again")
+	}
+	all, err := r.Relinks(ctx, r.graph)
+	if err != nil {
+		return err
+	}
+	// What is only a guess by name is told and left to people.
+	var sure []creative.Relink
+	for _, x := range all {
+		if x.Sure {
+			sure = append(sure, x)
+		}
+	}
+	var res *varve.PutResult
+	if !e.dry && len(sure) > 0 {
+		if res, _, err = r.ApplyRelinks(ctx, sure); err != nil {
+			return fmt.Errorf("relink: %w", err)
+		}
+	}
+	for _, x := range all {
+		j := relinkJSON{"varve.relink/1", x.From, x.Raw, x.Old, x.New, x.NewRaw, x.Sure, res != nil && x.Sure && x.NewRaw != "", ""}
+		switch {
+		case !x.Sure:
+			j.Reason = "it has the name and not the content: look at it, and change the reference in the application"
+		case x.NewRaw == "":
+			j.Reason = "the new path cannot be written as the old one is"
+		}
+		if e.json {
+			if err := e.emit(j); err != nil {
+				return err
+			}
+			continue
+		}
+		word := "relinked"
+		if !j.Done {
+			word = "would relink"
+		}
+		if j.Reason != "" {
+			word = "not relinked"
+			j.Reason = ": " + j.Reason
+		}
+		e.printf("%s %s: %s → %s%s\n", word, name(x.From), name(x.Raw), name(x.New), j.Reason)
+	}
+	if res != nil {
+		e.say("varve undo takes it back")
+	}
+	if missing := len(r.graph.Missing()) - len(all); missing > 0 {
+		e.say("%s more lead to nothing that is known: varve refs missing", plural(missing, "reference"))
+	}
+	return nil
+}
+
+// collectVerb puts a file and all that it needs into a new folder.
+func (e *env) collectVerb(at *string) *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use: "collect PATH --to DIR", Short: "Put a file and everything that it needs into a new folder", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			r, err := e.referencing(ctx, *at)
+			if err != nil {
+				return err
+			}
+			i, err := r.node(args[0])
+			if err != nil {
+				return err
+			}
+			paths, left := r.needed(i)
+			for _, x := range left {
+				e.say("varve: left out: %s needs %s, which is %s", name(r.graph.Nodes[x.From].Path), name(x.Reference.Raw), x.Status)
+			}
+			return e.restore(ctx, &restoreFlags{to: out, owner: e.root}, append([]string{r.snap.Ref()}, r.fromHere(paths)...))
+		},
+	}
+	c.Flags().StringVar(&out, "to", "", "the new folder `DIR`")
+	_ = c.MarkFlagRequired("to")
+	_ = c.MarkFlagDirname("to")
+	return e.changing(c)
+}
+
+// needed returns a file and all that it needs, and the references among them that lead out.
+func (r *referencing) needed(i int) (paths []string, left []*creative.Edge) {
+	for _, k := range append([]int{i}, r.graph.Needs(i)...) {
+		paths = append(paths, r.graph.Nodes[k].Path)
+		for _, x := range r.graph.Out(k) {
+			if x.To < 0 && x.Status != creative.Network {
+				left = append(left, x)
+			}
+		}
+	}
+	return paths, left
+}
+
+// fromHere names paths of the project as seen from the current folder.
+func (r *referencing) fromHere(paths []string) (out []string) {
+	here, err := r.e.inside(r.place, ".")
+	if err != nil {
+		return paths
+	}
+	up := ""
+	if here != "" {
+		up = strings.Repeat("../", strings.Count(here, "/")+1)
+	}
+	for _, p := range paths {
+		out = append(out, path.Clean(up+p))
+	}
+	return out
+}

@@ -1,0 +1,240 @@
+// Package creative is CreativeVault: it looks inside the art files of a project, says what changed in them from
+// version to version, and brings single elements of an old version back into the newer file.
+//
+// It promises: nothing is changed but by [Graft.Apply], which takes a safety snapshot first and can be undone; what is
+// grafted is looked at again before it is written, and must have every element that was not meant unchanged. What was
+// made of a content once (elements, pictures) is remembered, and made again where it was lost.
+package creative
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"varve"
+	"varve/format"
+)
+
+// Studio looks into the files of one project.
+type Studio struct {
+	Vault   *varve.Vault
+	Project *varve.Project
+	Formats format.Set
+	Ignore  varve.IgnoreSettings // of the safety snapshots
+}
+
+// Item is a file at a moment, and what kind of file it is.
+type Item struct {
+	format.Input
+	Path     string          // in the project; of a loose file, where it is
+	Format   format.Format   // nil: no format knows it
+	Snapshot *varve.Snapshot // nil: the file as it is
+	Loose    bool            // it is not a file of the project
+
+	content string // its SHA-256; "" where that is not known
+	studio  *Studio
+	close   func() error
+}
+
+// Open opens a file of a snapshot; of the project's folder if s is nil. The caller closes it.
+func (st *Studio) Open(ctx context.Context, s *varve.Snapshot, at string) (*Item, error) {
+	f, err := st.Project.Open(ctx, s, at)
+	if err != nil {
+		return nil, err
+	}
+	return st.item(&Item{Input: f, Path: f.Name(), Snapshot: s, content: f.Content(), close: f.Close})
+}
+
+// OpenLoose takes a file that is not one of the project: of it nothing is remembered. Closing it closes in, if that can
+// be closed.
+func (st *Studio) OpenLoose(at string, in format.Input) (*Item, error) {
+	it := &Item{Input: in, Path: at, Loose: true, close: func() error { return nil }}
+	if c, ok := in.(io.Closer); ok {
+		it.close = c.Close
+	}
+	return st.item(it)
+}
+
+func (st *Studio) item(it *Item) (*Item, error) {
+	var err error
+	if it.Format, err = st.Formats.Find(it.Path, it.Input); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", it.Path, err), it.close())
+	}
+	it.studio = st
+	return it, nil
+}
+
+// Close lets the file go.
+func (it *Item) Close() error { return it.close() }
+
+// Ref says which version it is: "poster.psd@v12", or "poster.psd" for that in the folder.
+func (it *Item) Ref() string {
+	if it.Snapshot == nil {
+		return it.Path
+	}
+	return it.Path + "@" + it.Snapshot.Ref()
+}
+
+// FormatName is the name of the item's format; "" if none knows it.
+func (it *Item) FormatName() string {
+	if it.Format == nil {
+		return ""
+	}
+	return it.Format.Name()
+}
+
+// generation is in the names of all that is remembered: it grows when a format comes to see something else in a file.
+const generation = "1"
+
+// Content returns the SHA-256 of the item, lower-case hex: of the folder's files all is read for it, once.
+func (it *Item) Content() (string, error) {
+	if it.content != "" {
+		return it.content, nil
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(it.Input, 0, it.Size())); err != nil {
+		return "", fmt.Errorf("%s: %w", it.Ref(), err)
+	}
+	it.content = hex.EncodeToString(sum.Sum(nil))
+	return it.content, nil
+}
+
+// key names what is made of the item's content by its format.
+func (it *Item) key(what string) (string, error) {
+	content, err := it.Content()
+	return what + "/" + generation + "/" + it.FormatName() + "/" + content, err
+}
+
+// remembered returns what make makes of an item's content, from memory where it was made before. An error of make is
+// remembered too where it is one of the content. Of the folder's files nothing is: they are about to change.
+func remembered[T any](it *Item, what string, make func() (T, error)) (out T, err error) {
+	if it.Snapshot == nil {
+		return make()
+	}
+	key, err := it.key(what)
+	if err != nil {
+		return out, err
+	}
+	var made *T
+	b, err := it.studio.Vault.Derived(key, func() ([]byte, error) {
+		v, err := make()
+		r := result[T]{Value: v}
+		switch {
+		case errors.Is(err, format.ErrMalformed):
+			r.Malformed = err.Error()
+		case errors.Is(err, format.ErrUnsupported):
+			r.Unsupported = err.Error()
+		case err != nil:
+			return nil, err
+		default:
+			made = &v
+		}
+		return json.Marshal(r)
+	})
+	if err != nil {
+		return out, err
+	}
+	if made != nil {
+		return *made, nil
+	}
+	var r result[T]
+	if err := json.Unmarshal(b, &r); err != nil {
+		return out, fmt.Errorf("%s: what is remembered of it: %w", it.Ref(), err)
+	}
+	return r.Value, r.err()
+}
+
+// result is what a format made, or why not.
+type result[T any] struct {
+	Value       T      `json:"value"`
+	Malformed   string `json:"malformed,omitempty"`
+	Unsupported string `json:"unsupported,omitempty"`
+}
+
+func (r *result[T]) err() error {
+	switch {
+	case r.Malformed != "":
+		return &verdict{r.Malformed, format.ErrMalformed}
+	case r.Unsupported != "":
+		return &verdict{r.Unsupported, format.ErrUnsupported}
+	}
+	return nil
+}
+
+// verdict is an error that a format once had.
+type verdict struct {
+	text string
+	is   error
+}
+
+func (v *verdict) Error() string { return v.text }
+func (v *verdict) Unwrap() error { return v.is }
+
+// Elements returns what is inside a file.
+func (it *Item) Elements(ctx context.Context) ([]format.Element, error) {
+	return remembered(it, "elements", func() ([]format.Element, error) { return format.Elements(ctx, it.Format, it.Input) })
+}
+
+// Element finds an element by its id, its stable id, or a name that no other has.
+func (it *Item) Element(ctx context.Context, name string) (format.Element, error) {
+	list, err := it.Elements(ctx)
+	if err != nil {
+		return format.Element{}, err
+	}
+	return pick(it, list, name)
+}
+
+func pick(it *Item, list []format.Element, name string) (format.Element, error) {
+	for _, by := range []func(*format.Element) string{
+		func(e *format.Element) string { return e.ID },
+		func(e *format.Element) string { return e.Stable },
+		func(e *format.Element) string { return e.Name },
+	} {
+		var found []format.Element
+		for i := range list {
+			if by(&list[i]) == name {
+				found = append(found, list[i])
+			}
+		}
+		switch {
+		case len(found) == 1:
+			return found[0], nil
+		case len(found) > 1:
+			return format.Element{}, &AmbiguousError{Item: it.Ref(), Name: name, Candidates: found}
+		}
+	}
+	return format.Element{}, fmt.Errorf("%s: %q: %w", it.Ref(), name, format.ErrNoElement)
+}
+
+// AmbiguousError says that a name is that of several elements.
+type AmbiguousError struct {
+	Item, Name string
+	Candidates []format.Element
+}
+
+func (e *AmbiguousError) Error() string {
+	text := fmt.Sprintf("%s: %q is the name of %d elements; name one by its id:", e.Item, e.Name, len(e.Candidates))
+	for i := range e.Candidates {
+		text += fmt.Sprintf(" %s (%s)", e.Candidates[i].ID, e.Candidates[i].Kind)
+	}
+	return text
+}
+
+// Extract makes a file of an element.
+func (it *Item) Extract(ctx context.Context, name string) (*format.Extract, error) {
+	e, err := it.Element(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return format.ExtractElement(ctx, it.Format, it.Input, e.ID)
+}
+
+// Validate is nil if the file is whole, as far as its format can tell.
+func (it *Item) Validate(ctx context.Context) error {
+	_, err := remembered(it, "valid", func() (bool, error) { return true, format.Validate(ctx, it.Format, it.Input) })
+	return err
+}

@@ -1,0 +1,35 @@
+package creative
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"varve/format"
+)
+
+// Resolve returns the path in the project that a reference of the file at from leads to; root is the folder that Rooted
+// paths begin at. ok is false where it leads elsewhere: out of the project, to the network, to a name that only an index
+// of the project can find.
+func Resolve(from, root string, r *format.Reference) (at string, ok bool) {
+	p := strings.ReplaceAll(r.Path, `\`, "/")
+	switch r.Style {
+	case format.Relative:
+		at = path.Join(path.Dir(from), p)
+	case format.Rooted:
+		at = path.Join(root, strings.TrimPrefix(p, "/"))
+	default:
+		return "", false
+	}
+	if at == "." || at == ".." || strings.HasPrefix(at, "../") || strings.HasPrefix(at, "/") {
+		return "", false
+	}
+	return at, true
+}
+
+func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
