@@ -267,38 +267,7 @@ func (v *canvas) picture(ctx context.Context, items []item, first []uint32) (*ra
 			return nil, err
 		}
 		for x := range out.Width {
-			var sum [3]float32
-			hits := 0
-			var ids [samples * samples]uint32
-			for k := range ids {
-				ids[k] = v.what[(samples*y+k/samples)*v.w+samples*x+k%samples]
-			}
-			for k, id := range ids {
-				if id == 0 {
-					continue
-				}
-				hits++
-				n, sx, sy := 0, 0.0, 0.0
-				for j, other := range ids { // one triangle is painted once for all of its samples in a pixel
-					if other == id {
-						if j < k {
-							n = 0
-							break
-						}
-						n++
-						sx += float64(samples*x+j%samples) + 0.5
-						sy += float64(samples*y+j/samples) + 0.5
-					}
-				}
-				if n == 0 {
-					continue
-				}
-				i := sort.Search(len(items), func(i int) bool { return first[i+1] > id })
-				c := lights[i].shade(int(id-first[i]), sx/float64(n), sy/float64(n))
-				for j := range sum {
-					sum[j] += c[j] * float32(n)
-				}
-			}
+			sum, hits := v.pixel(lights, first, x, y)
 			if hits == 0 {
 				continue
 			}
@@ -310,4 +279,51 @@ func (v *canvas) picture(ctx context.Context, items []item, first []uint32) (*ra
 		}
 	}
 	return out, nil
+}
+
+// pixel returns the sum of the colours of a pixel's samples that show something, and how many do. A triangle is painted
+// once, in the middle of its samples.
+func (v *canvas) pixel(lights []light, first []uint32, x, y int) (sum [3]float32, hits int) {
+	const all = samples * samples
+	var ids, weight [all]uint32
+	far, near := float32(math.MaxFloat32), float32(0)
+	for k := range ids {
+		at := (samples*y+k/samples)*v.w + samples*x + k%samples
+		ids[k] = v.what[at]
+		far, near = min(far, v.near[at]), max(near, v.near[at])
+		if ids[k] != 0 {
+			hits++
+		}
+		for j := range k + 1 {
+			if ids[j] == ids[k] {
+				weight[j]++
+				break
+			}
+		}
+	}
+	last := len(first) - 2
+	if hits == all && weight == [all]uint32{1, 1, 1, 1} && near < far*1.01 {
+		weight = [all]uint32{2, 0, 0, 2} // a surface finer than samples: two corners of the pixel tell its colour
+	}
+	for k, id := range ids {
+		if id == 0 || weight[k] == 0 {
+			continue
+		}
+		sx, sy, n := 0.0, 0.0, 0.0
+		for j, other := range ids {
+			if other == id {
+				sx += float64(samples*x+j%samples) + 0.5
+				sy += float64(samples*y+j/samples) + 0.5
+				n++
+			}
+		}
+		if id < first[last] || id >= first[last+1] {
+			last = sort.Search(len(first)-1, func(i int) bool { return first[i+1] > id })
+		}
+		c := lights[last].shade(int(id-first[last]), sx/n, sy/n)
+		for j := range sum {
+			sum[j] += c[j] * float32(weight[k])
+		}
+	}
+	return sum, hits
 }

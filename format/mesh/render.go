@@ -134,7 +134,7 @@ func (v *canvas) lights(items []item) []light {
 	return out
 }
 
-// smooth returns normals of the vertices: of the triangles around each, by area, not of length 1.
+// smooth returns normals of the vertices: of the triangles around each, by area.
 func smooth(m *Mesh) [][3]float32 {
 	out := make([][3]float32, len(m.Positions))
 	for _, t := range m.Triangles {
@@ -145,6 +145,12 @@ func smooth(m *Mesh) [][3]float32 {
 			o[0] += float32(n[0])
 			o[1] += float32(n[1])
 			o[2] += float32(n[2])
+		}
+	}
+	for i := range out {
+		o := &out[i]
+		if d := float32(math.Sqrt(float64(o[0]*o[0] + o[1]*o[1] + o[2]*o[2]))); d > 0 {
+			o[0], o[1], o[2] = o[0]/d, o[1]/d, o[2]/d
 		}
 	}
 	return out
@@ -167,12 +173,16 @@ func (l *light) shade(triangle int, x, y float64) [3]float32 {
 	if l.flat {
 		return out
 	}
-	ray = unit(ray)
-	face = unit(face)
-	if dot(face, ray) > 0 {
-		face = scale(face, -1)
+	p := l.mesh.Positions
+	own := cross(sub(p[t[1]], p[t[0]]), sub(p[t[2]], p[t[0]]))
+	n := unit(l.at.normal(l.normal(t, share, own)))
+	if n == (vector{}) {
+		n = unit(face)
 	}
-	n := l.normal(t, share, face)
+	ray = unit(ray)
+	if dot(n, face)*dot(ray, face) > 0 { // as seen: on the eye's side of the surface
+		n = scale(n, -1)
+	}
 	strength := float32(0.22 + 0.16*(0.5+0.5*dot(n, v.above)) + 0.62*max(0, dot(n, l.key)) + 0.12*max(0, -dot(n, ray)))
 	for i := range out {
 		out[i] *= strength
@@ -180,23 +190,19 @@ func (l *light) shade(triangle int, x, y float64) [3]float32 {
 	return out
 }
 
-// normal returns the normal at a place of a triangle, on the side of face, which is the triangle's own.
+// normal returns the normal at a place of a triangle whose own, in the mesh, is face.
 func (l *light) normal(t [3]uint32, share, face vector) vector {
 	var n vector
+	flat := crease * crease * dot(face, face)
 	for i, k := range t {
 		g := l.normals[k]
-		of := unit(l.at.normal(vector{float64(g[0]), float64(g[1]), float64(g[2])}))
-		side := dot(of, face)
-		if side < 0 {
-			of, side = scale(of, -1), -side
-		}
-		if l.mesh.Normals == nil && side < crease {
-			of = face
+		of := vector{float64(g[0]), float64(g[1]), float64(g[2])}
+		if l.mesh.Normals == nil {
+			if side := dot(of, face); side <= 0 || side*side < flat {
+				of = unit(face)
+			}
 		}
 		n = add(n, scale(of, share[i]))
-	}
-	if n = unit(n); n == (vector{}) {
-		return face
 	}
 	return n
 }
