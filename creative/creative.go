@@ -185,10 +185,11 @@ func (it *Item) Element(ctx context.Context, name string) (format.Element, error
 	if err != nil {
 		return format.Element{}, err
 	}
-	return pick(it, list, name)
+	return pick(it.Ref(), list, name)
 }
 
-func pick(it *Item, list []format.Element, name string) (format.Element, error) {
+// pick finds an element of the file that of names.
+func pick(of string, list []format.Element, name string) (format.Element, error) {
 	for _, by := range []func(*format.Element) string{
 		func(e *format.Element) string { return e.ID },
 		func(e *format.Element) string { return e.Stable },
@@ -204,10 +205,10 @@ func pick(it *Item, list []format.Element, name string) (format.Element, error) 
 		case len(found) == 1:
 			return found[0], nil
 		case len(found) > 1:
-			return format.Element{}, &AmbiguousError{Item: it.Ref(), Name: name, Candidates: found}
+			return format.Element{}, &AmbiguousError{Item: of, Name: name, Candidates: found}
 		}
 	}
-	return format.Element{}, fmt.Errorf("%s: %q: %w", it.Ref(), name, format.ErrNoElement)
+	return format.Element{}, fmt.Errorf("%s: %q: %w", of, name, format.ErrNoElement)
 }
 
 // AmbiguousError says that a name is that of several elements.

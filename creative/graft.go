@@ -44,7 +44,7 @@ func (st *Studio) PlanGraft(ctx context.Context, into, from *Item, names []strin
 	}
 	var ids []string
 	for _, name := range names {
-		e, err := pick(from, theirs, name)
+		e, err := pick(from.Ref(), theirs, name)
 		if err != nil {
 			return nil, err
 		}

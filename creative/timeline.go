@@ -17,43 +17,46 @@ type Moment struct {
 	Suspect  string          // why the file seems not to be whole; ""
 }
 
-// Timeline returns the versions of a file, newest first and across renames, with what changed inside of it. limit is
-// how many are looked into; 0: all.
+// Timeline returns the versions of a file, newest first and across renames, with what changed inside of it against the
+// last version before that is whole. limit is how many are looked into; 0: all.
 func (st *Studio) Timeline(ctx context.Context, at string, limit int) ([]Moment, error) {
+	all, _, err := st.moments(ctx, at, limit)
+	return all, err
+}
+
+// moments is Timeline, with the elements of each version that was looked into.
+func (st *Studio) moments(ctx context.Context, at string, limit int) ([]Moment, [][]format.Element, error) {
 	log, err := st.Project.FileLog(ctx, at)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	out := make([]Moment, len(log))
+	all, lists := make([]Moment, len(log)), make([][]format.Element, len(log))
+	newer := -1 // the version after, of those that are whole
 	for i := range log {
-		out[i].Version = log[i]
-	}
-	n := len(out)
-	if limit > 0 {
-		n = min(n, limit)
-	}
-	var newer []format.Element // of the version before in this loop
-	var last *Moment
-	for i := 0; i < len(out) && (i < n || last != nil); i++ {
-		m := &out[i]
-		if m.Change == "removed" {
-			last = nil
+		all[i].Version = log[i]
+		if limit > 0 && i >= limit && newer < 0 {
 			continue
 		}
-		list, err := st.inside(ctx, m)
-		if err != nil {
-			return nil, err
+		m := Moment{Version: log[i]}
+		if m.Change == "removed" {
+			newer = -1
+			continue
 		}
-		if last != nil && last.Listed && m.Listed {
-			last.Elements = Compare(list, newer)
+		if lists[i], err = st.inside(ctx, &m); err != nil {
+			return nil, nil, err
 		}
-		newer, last = list, m
-		if i >= n { // it was only there to compare with
-			*m = Moment{Version: m.Version}
-			break
+		if m.Listed && newer >= 0 {
+			all[newer].Elements = Compare(lists[i], lists[newer])
+			newer = -1
+		}
+		if limit > 0 && i >= limit { // it was only to be compared with
+			continue
+		}
+		if all[i] = m; m.Listed {
+			newer = i
 		}
 	}
-	return out, nil
+	return all, lists, nil
 }
 
 // inside lists what a version has inside.
@@ -80,81 +83,62 @@ func (st *Studio) inside(ctx context.Context, m *Moment) ([]format.Element, erro
 	return list, nil
 }
 
-// History returns the moments of a file in which one element was changed, newest first, and what changed. The element
-// is named as it is in the newest version that has it.
+// History returns the moments of a file in which one element was changed, newest first, and what changed; last the one
+// that it came with. The element is named as it is in the newest version that has it: by its id, its stable id, or a name
+// that no other has.
 func (st *Studio) History(ctx context.Context, at, element string) ([]Moment, error) {
-	all, err := st.Timeline(ctx, at, 0)
+	all, lists, err := st.moments(ctx, at, 0)
 	if err != nil {
 		return nil, err
 	}
-	e, first, err := st.newest(ctx, all, element)
-	if err != nil {
-		return nil, err
-	}
-	var out []Moment
-	id := e.ID
-	for i := first; i < len(all) && id != ""; i++ {
-		m := all[i]
-		var mine []ElementChange
-		for _, c := range m.Elements {
-			if c.New != nil && c.New.ID == id {
-				mine = append(mine, c)
-			}
+	i, id := -1, ""
+	for k := range all {
+		e, err := pick(all[k].Path+"@"+all[k].Snapshot.Ref(), lists[k], element)
+		if err == nil {
+			i, id = k, e.ID
+			break
 		}
-		if len(mine) > 0 || i == len(all)-1 {
-			m.Elements = mine
-			out = append(out, m)
-		}
-		if id, err = st.before(ctx, all, i, id); err != nil {
+		if !errors.Is(err, format.ErrNoElement) {
 			return nil, err
 		}
 	}
-	return out, nil
+	if i < 0 {
+		return nil, fmt.Errorf("%q in a version of %s: %w", element, at, format.ErrNoElement)
+	}
+	var out []Moment
+	for {
+		older, before := previous(all, lists, i, id)
+		m := all[i]
+		m.Elements = nil
+		for _, c := range all[i].Elements {
+			if c.New != nil && c.New.ID == id {
+				m.Elements = append(m.Elements, c)
+			}
+		}
+		if len(m.Elements) > 0 || before == "" {
+			out = append(out, m)
+		}
+		if before == "" {
+			return out, nil
+		}
+		i, id = older, before
+	}
 }
 
-// newest finds an element in the newest version that has it.
-func (st *Studio) newest(ctx context.Context, all []Moment, name string) (e format.Element, at int, err error) {
-	for i := range all {
-		if !all[i].Listed {
+// previous returns the version before that is whole, and the id that an element of version i has there; "" if it is
+// not there.
+func previous(all []Moment, lists [][]format.Element, i int, id string) (int, string) {
+	for k := i + 1; k < len(all) && all[k].Change != "removed"; k++ {
+		if !all[k].Listed {
 			continue
 		}
-		it, err := st.Open(ctx, all[i].Snapshot, all[i].Path)
-		if err != nil {
-			return e, 0, err
+		p := pair(lists[k], lists[i])
+		for j := range lists[i] {
+			if o, ok := p.oldOf[j]; ok && lists[i][j].ID == id {
+				return k, lists[k][o].ID
+			}
 		}
-		e, err = it.Element(ctx, name)
-		if err = errors.Join(err, it.Close()); err == nil {
-			return e, i, nil
-		}
-		if !errors.Is(err, format.ErrNoElement) {
-			return e, 0, err
-		}
+		return k, ""
 	}
-	return e, 0, fmt.Errorf("%q: %w", name, format.ErrNoElement)
-}
-
-// before returns the id that an element of version i has in the one before; "" if it is not there.
-func (st *Studio) before(ctx context.Context, all []Moment, i int, id string) (string, error) {
-	if i+1 >= len(all) || !all[i].Listed || !all[i+1].Listed {
-		return "", nil
-	}
-	lists := make([][]format.Element, 2)
-	for n := range lists {
-		var m Moment
-		m.Version = all[i+n].Version
-		var err error
-		if lists[n], err = st.inside(ctx, &m); err != nil {
-			return "", err
-		}
-	}
-	p := pair(lists[1], lists[0])
-	for j := range lists[0] {
-		if lists[0][j].ID != id {
-			continue
-		}
-		if k, ok := p.oldOf[j]; ok {
-			return lists[1][k].ID, nil
-		}
-	}
-	return "", nil
+	return 0, ""
 }
