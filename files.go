@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"time"
 
 	"varve/internal/disk"
@@ -82,4 +84,19 @@ func setMtime(d disk.Dir, at string, to time.Time) error {
 	defer d.Close()
 	mtime := to.UnixNano()
 	return d.SetMeta(base, disk.Change{Mtime: &mtime})
+}
+
+// WriteFile makes content the content of a file of this machine, with the folders above it: whole or not at all, keeping
+// the permissions of one that is there. A link in the file's place is replaced, not followed.
+func WriteFile(at string, content []byte) error {
+	d, err := disk.Create(filepath.Dir(at))
+	if err != nil {
+		return fmt.Errorf("write %s: %w", at, err)
+	}
+	defer d.Close()
+	write := func(w io.Writer) error { _, err := w.Write(content); return err }
+	if err := disk.Replace(d, filepath.Base(at), 0o644, write, func() error { return nil }); err != nil {
+		return fmt.Errorf("write %s: %w", at, err)
+	}
+	return nil
 }

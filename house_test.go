@@ -340,8 +340,13 @@ func mayRoll(file string) bool {
 }
 
 // constant reports whether a package variable is one in name only: an error, an interface check, a compiled
-// pattern, a table that is made once.
+// pattern, a table that is made once, embedded files.
 func constant(name string, v *ast.ValueSpec, i int) bool {
+	if t, ok := v.Type.(*ast.SelectorExpr); ok && t.Sel.Name == "FS" && len(v.Values) == 0 {
+		if x, ok := t.X.(*ast.Ident); ok && x.Name == "embed" {
+			return true
+		}
+	}
 	if name == "_" || strings.HasPrefix(name, "Err") || strings.HasPrefix(name, "err") {
 		return true
 	}
