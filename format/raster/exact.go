@@ -1,0 +1,208 @@
+package raster
+
+import (
+	"context"
+	"math"
+	"sync"
+)
+
+// pair is two pictures of one layout, and where they overlap.
+type pair struct {
+	a, b   *Image
+	ax, ay int // of the overlap's top left in a
+	bx, by int // in b
+	w, h   int // of the overlap
+}
+
+// exact is what a pair differs in, sample by sample.
+type exact struct {
+	differ    *mask // pixels that do
+	colour    int   // pixels of differ whose colour does
+	alphaOnly int   // the others
+	hidden    int   // pixels, not of differ, that are fully transparent in both and have other colours
+	nonFinite int   // pixels of differ that are NaN or infinite in one or both
+	channels  []channelSum
+}
+
+type channelSum struct {
+	changed int
+	max     float64
+	sum     float64
+	squares float64
+}
+
+func (e *exact) add(o *exact) {
+	e.colour += o.colour
+	e.alphaOnly += o.alphaOnly
+	e.hidden += o.hidden
+	e.nonFinite += o.nonFinite
+	for i := range o.channels {
+		c, d := &e.channels[i], &o.channels[i]
+		c.changed += d.changed
+		c.max = max(c.max, d.max)
+		c.sum += d.sum
+		c.squares += d.squares
+	}
+}
+
+// bands calls f for parts of n rows, by so many goroutines at a time, until one fails.
+func bands(ctx context.Context, workers, n int, f func(y0, y1 int) error) error {
+	return share(ctx, workers, n, 64, f)
+}
+
+// share is bands of so many rows each.
+func share(ctx context.Context, workers, n, band int, f func(from, to int) error) error {
+	workers = min(max(workers, 1), 64, (n+band-1)/band)
+	var mu sync.Mutex
+	var failure error
+	next := 0
+	take := func() (int, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if failure == nil {
+			failure = ctx.Err()
+		}
+		if failure != nil || next >= n {
+			return 0, false
+		}
+		next += band
+		return next - band, true
+	}
+	work := func() {
+		for {
+			y, ok := take()
+			if !ok {
+				return
+			}
+			if err := f(y, min(y+band, n)); err != nil {
+				mu.Lock()
+				failure = err
+				mu.Unlock()
+			}
+		}
+	}
+	var all sync.WaitGroup
+	for range workers - 1 {
+		all.Go(work)
+	}
+	work()
+	all.Wait()
+	return failure
+}
+
+// exact compares the samples of a pair.
+func (p *pair) exact(ctx context.Context, workers int) (*exact, error) {
+	n := p.a.Channels()
+	out := &exact{differ: newMask(p.w, p.h), channels: make([]channelSum, n)}
+	var mu sync.Mutex
+	err := bands(ctx, workers, p.h, func(y0, y1 int) error {
+		part := &exact{differ: out.differ, channels: make([]channelSum, n)}
+		for y := y0; y < y1; y++ {
+			ra, rb := ((p.ay+y)*p.a.Width+p.ax)*n, ((p.by+y)*p.b.Width+p.bx)*n
+			switch p.a.Depth {
+			case U8:
+				exactRow(p, part, y, p.a.U8[ra:ra+p.w*n], p.b.U8[rb:rb+p.w*n])
+			case U16:
+				exactRow(p, part, y, p.a.U16[ra:ra+p.w*n], p.b.U16[rb:rb+p.w*n])
+			case F32:
+				exactRow(p, part, y, p.a.F32[ra:ra+p.w*n], p.b.F32[rb:rb+p.w*n])
+			}
+		}
+		mu.Lock()
+		out.add(part)
+		mu.Unlock()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// exactRow compares a row, 64 pixels at a time, for most of them are equal.
+func exactRow[T uint8 | uint16 | float32](p *pair, e *exact, y int, a, b []T) {
+	n := p.a.Channels()
+	alpha := -1
+	if p.a.Alpha {
+		alpha = n - 1
+	}
+	hides := alpha >= 0 && !p.a.Premultiplied
+	bits := e.differ.row(y)
+	for at := 0; at < p.w; at += 64 {
+		m := min(64, p.w-at) * n
+		pa, pb := a[at*n:at*n+m:at*n+m], b[at*n:at*n+m:at*n+m]
+		if m == 64*n && alike(pa, pb) {
+			continue
+		}
+		var word uint64
+		for i, x := 0, 0; i < m; i, x = i+n, x+1 {
+			qa, qb := pa[i:i+n:i+n], pb[i:i+n:i+n]
+			if unequal(qa, qb) && e.pixel(widened(qa), widened(qb), alpha, hides) {
+				word |= 1 << x
+			}
+		}
+		bits[at>>6] = word
+	}
+}
+
+// alike reports whether samples, a multiple of 64, are the same. Of floats it may say no where NaN is.
+func alike[T uint8 | uint16 | float32](a, b []T) bool {
+	for len(a) >= 64 && len(b) >= 64 {
+		if *(*[64]T)(a) != *(*[64]T)(b) {
+			return false
+		}
+		a, b = a[64:], b[64:]
+	}
+	return true
+}
+
+func unequal[T uint8 | uint16 | float32](a, b []T) bool {
+	for i, v := range a {
+		if w := b[i]; v != w && (v == v || w == w) {
+			return true
+		}
+	}
+	return false
+}
+
+// widened returns the samples of a pixel as numbers.
+func widened[T uint8 | uint16 | float32](s []T) (out [5]float64) {
+	for i, v := range s {
+		out[i] = float64(v)
+	}
+	return out
+}
+
+// pixel adds a pixel whose samples differ, and reports whether it counts as one that does.
+func (e *exact) pixel(a, b [5]float64, alpha int, hides bool) bool {
+	if hides && a[alpha] == 0 && b[alpha] == 0 {
+		e.hidden++
+		return false
+	}
+	colour, odd := false, false
+	for i := range e.channels {
+		d := math.Abs(a[i] - b[i])
+		if d == 0 || a[i] != a[i] && b[i] != b[i] || a[i] == b[i] {
+			continue
+		}
+		c := &e.channels[i]
+		c.changed++
+		colour = colour || i != alpha
+		if math.IsNaN(d) || math.IsInf(d, 0) {
+			odd = true
+			continue
+		}
+		c.max = max(c.max, d)
+		c.sum += d
+		c.squares += d * d
+	}
+	if odd {
+		e.nonFinite++
+	}
+	if colour {
+		e.colour++
+	} else {
+		e.alphaOnly++
+	}
+	return true
+}
