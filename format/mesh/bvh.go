@@ -22,7 +22,7 @@ type node struct {
 	count     uint32 // 0: no leaf
 }
 
-const leaf = 4 // triangles
+const leaf = 3 // triangles
 
 // newTree builds a tree; triangles with corners that are not finite are left out.
 func newTree(ctx context.Context, points []vector, triangles [][3]uint32) (*tree, error) {
@@ -65,7 +65,7 @@ func newTree(ctx context.Context, points []vector, triangles [][3]uint32) (*tree
 		t.order[i] = uint32(k)
 	}
 	if len(keys) > 0 {
-		t.nodes = make([]node, 1, 1+len(keys))
+		t.nodes = make([]node, 2, 2+len(keys)) // one is free: two children lie in one line of the cache
 		t.split(0, keys, 0)
 	}
 	return t, nil
@@ -152,11 +152,11 @@ func (t *tree) box(of []uint32) (low, high [3]float32) {
 // that may be near: the last answer for a point nearby saves most of the search. Infinity where there is no surface.
 func (t *tree) nearest(p vector, hint uint32) (square float64, triangle uint32) {
 	square = math.Inf(1)
-	if len(t.nodes) == 0 || !finite(p) {
+	if len(t.order) == 0 || !finite(p) {
 		return square, hint
 	}
 	if int(hint) < len(t.triangles) {
-		if d := t.distance(p, hint); d < square { // not NaN
+		if d := t.distance(p, hint, square); d < square { // not NaN
 			square, triangle = d, hint
 		}
 	}
@@ -164,77 +164,99 @@ func (t *tree) nearest(p vector, hint uint32) (square float64, triangle uint32) 
 		node   uint32
 		square float64
 	}
-	var room [128]visit
-	stack := append(room[:0], visit{0, t.nodes[0].distance(p)})
-	for len(stack) > 0 {
-		v := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
+	var stack [128]visit
+	stack[0] = visit{0, t.nodes[0].distance(p[0], p[1], p[2])}
+	for top := 0; top >= 0; {
+		v := stack[top]
+		top--
 		if v.square >= square {
 			continue
 		}
 		n := &t.nodes[v.node]
-		if n.count > 0 {
-			for _, i := range t.order[n.next : n.next+n.count] {
-				if d := t.distance(p, i); d < square {
-					square, triangle = d, i
-				}
+		for n.count == 0 { // down the nearer side
+			near, far := n.next, n.next+1
+			a, b := t.nodes[near].distance(p[0], p[1], p[2]), t.nodes[far].distance(p[0], p[1], p[2])
+			if b < a {
+				near, far, a, b = far, near, b, a
 			}
+			if b < square {
+				top++
+				stack[top] = visit{far, b}
+			}
+			if a >= square {
+				break
+			}
+			n = &t.nodes[near]
+		}
+		if n.count == 0 {
 			continue
 		}
-		a, b := visit{n.next, t.nodes[n.next].distance(p)}, visit{n.next + 1, t.nodes[n.next+1].distance(p)}
-		if a.square < b.square {
-			a, b = b, a
-		}
-		if a.square < square {
-			stack = append(stack, a)
-		}
-		if b.square < square {
-			stack = append(stack, b)
+		for _, i := range t.order[n.next : n.next+n.count] {
+			if d := t.distance(p, i, square); d < square {
+				square, triangle = d, i
+			}
 		}
 	}
 	return square, triangle
 }
 
 // distance returns the square of the distance from a box.
-func (n *node) distance(p vector) float64 {
-	x := max(float64(n.low[0])-p[0], 0, p[0]-float64(n.high[0]))
-	y := max(float64(n.low[1])-p[1], 0, p[1]-float64(n.high[1]))
-	z := max(float64(n.low[2])-p[2], 0, p[2]-float64(n.high[2]))
-	return x*x + y*y + z*z
+func (n *node) distance(x, y, z float64) float64 {
+	dx := max(float64(n.low[0])-x, 0, x-float64(n.high[0]))
+	dy := max(float64(n.low[1])-y, 0, y-float64(n.high[1]))
+	dz := max(float64(n.low[2])-z, 0, z-float64(n.high[2]))
+	return dx*dx + dy*dy + dz*dz
 }
 
-// distance returns the square of the distance of p from a triangle: from its inside where p is above it, else from the
-// nearest of its sides. Of a needle, whose inside is lost in rounding, the sides are as near.
-func (t *tree) distance(p vector, i uint32) float64 {
-	k := t.triangles[i]
-	a, b, c := t.points[k[0]], t.points[k[1]], t.points[k[2]]
-	ab, ac, ap := sub(b, a), sub(c, a), sub(p, a)
-	// the normal equations of the place a + u·ab + v·ac
-	bb, bc, cc := dot(ab, ab), dot(ab, ac), dot(ac, ac)
-	bp, cp := dot(ab, ap), dot(ac, ap)
-	det := bb*cc - bc*bc
-	u, v := cc*bp-bc*cp, bb*cp-bc*bp
-	if det > 1e-12*bb*cc && u >= 0 && v >= 0 && u+v <= det {
-		n := cross(ab, ac)
-		d := dot(n, ap)
-		return d * d / dot(n, n)
+// distance returns the square of the distance of p from a triangle, or infinity if that is seen to be not below least.
+// Above its inside it is that from its plane; else that from a side: one beyond which p is, for elsewhere no place is
+// nearest. Of a needle, whose inside is lost in rounding, all sides are asked. This is where comparisons spend their time:
+// numbers, not vectors, stay in registers.
+func (t *tree) distance(p vector, i uint32, least float64) float64 {
+	k := &t.triangles[i]
+	a, b, c := &t.points[k[0]], &t.points[k[1]], &t.points[k[2]]
+	px, py, pz := p[0]-a[0], p[1]-a[1], p[2]-a[2]
+	ex, ey, ez := b[0]-a[0], b[1]-a[1], b[2]-a[2]
+	fx, fy, fz := c[0]-a[0], c[1]-a[1], c[2]-a[2]
+	nx, ny, nz := ey*fz-ez*fy, ez*fx-ex*fz, ex*fy-ey*fx
+	nn := nx*nx + ny*ny + nz*nz
+	h := px*nx + py*ny + pz*nz
+	ee, ef, ff := ex*ex+ey*ey+ez*ez, ex*fx+ey*fy+ez*fz, fx*fx+fy*fy+fz*fz
+	ep, fp := ex*px+ey*py+ez*pz, fx*px+fy*py+fz*pz
+	var u, v, w float64 // shares of b, c and a, times nn
+	if sound := nn > 1e-12*ee*ff; sound {
+		if h*h >= least*nn {
+			return math.Inf(1)
+		}
+		u, v = ff*ep-ef*fp, ee*fp-ef*ep
+		w = nn - u - v
+		if u >= 0 && v >= 0 && w >= 0 {
+			return h * h / nn
+		}
+	} else {
+		u, v, w = -1, -1, -1
 	}
-	best := segment(ap, ab, bp, bb)
-	best = min(best, segment(ap, ac, cp, cc))
-	side := sub(c, b)
-	bq := sub(p, b)
-	return min(best, segment(bq, side, dot(side, bq), dot(side, side)))
+	best := math.Inf(1)
+	if v < 0 {
+		best = segment(px, py, pz, ex, ey, ez, ep, ee)
+	}
+	if u < 0 {
+		best = min(best, segment(px, py, pz, fx, fy, fz, fp, ff))
+	}
+	if w < 0 {
+		px, py, pz = px-ex, py-ey, pz-ez
+		ex, ey, ez = fx-ex, fy-ey, fz-ez
+		best = min(best, segment(px, py, pz, ex, ey, ez, ex*px+ey*py+ez*pz, ex*ex+ey*ey+ez*ez))
+	}
+	return best
 }
 
 // segment returns the square of the distance of p from the line between the origin and d; along is p·d, square d·d.
-func segment(p, d vector, along, square float64) float64 {
-	switch {
-	case along <= 0 || square == 0:
-		return dot(p, p)
-	case along >= square:
-		e := sub(p, d)
-		return dot(e, e)
+func segment(px, py, pz, dx, dy, dz, along, square float64) float64 {
+	s := 0.0
+	if along > 0 && square > 0 {
+		s = min(1, along/square)
 	}
-	e := sub(p, scale(d, along/square))
-	return dot(e, e)
+	px, py, pz = px-s*dx, py-s*dy, pz-s*dz
+	return px*px + py*py + pz*pz
 }

@@ -235,13 +235,19 @@ func (c *comparer) shapes(ctx context.Context, p *Pair, a, b *facts, moved bool)
 		if fit != nil {
 			c.rigid(p, fit, inWorld, tolerance, moved)
 			if p.Move == nil && !moved {
-				p.Note = "the same surface, rounded or cut into other triangles"
+				p.Note = recut
 			}
 			return nil
 		}
 		p.Verdict = Changed
 		if err := c.search(ctx, p, a, b); err != nil {
 			return err
+		}
+		if d := p.Deviation; d != nil && tolerance > 0 && d.Hausdorff() <= tolerance {
+			sa, sb := surfaceOf(a.Mesh, &b.Transform), surfaceOf(b.Mesh, &b.Transform)
+			if still(&sa, &sb) {
+				p.Verdict, p.Note = Same, recut
+			}
 		}
 	}
 	if moved {
@@ -250,6 +256,8 @@ func (c *comparer) shapes(ctx context.Context, p *Pair, a, b *facts, moved bool)
 	}
 	return nil
 }
+
+const recut = "the same surface, rounded or cut into other triangles"
 
 // rigid notes that all vertices went the same way.
 func (c *comparer) rigid(p *Pair, fit *similarity, size, tolerance float64, moved bool) {

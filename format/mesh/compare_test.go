@@ -104,17 +104,17 @@ func TestDisplacementIsExact(t *testing.T) {
 
 // TestSurfacesOfSpheres: concentric spheres are apart by the difference of their radii, everywhere.
 func TestSurfacesOfSpheres(t *testing.T) {
-	a, b := sphere(200, 100, 1), sphere(150, 90, 1.25)
+	a, b := sphere(100, 50, 1), sphere(90, 60, 1.25)
 	p := one(t, a, b)
 	if p.Verdict != Changed || p.Deviation.Exact {
 		t.Fatalf("%+v", p)
 	}
 	for _, d := range []Distances{p.Deviation.Forth, p.Deviation.Back} {
-		near(t, "max", d.Max, 0.25, 2e-3)
-		near(t, "mean", d.Mean, 0.25, 2e-3)
-		near(t, "p95", d.P95, 0.25, 2e-3)
+		near(t, "max", d.Max, 0.25, 4e-3)
+		near(t, "mean", d.Mean, 0.25, 4e-3)
+		near(t, "p95", d.P95, 0.25, 4e-3)
 	}
-	near(t, "chamfer", p.Deviation.Chamfer(), 0.5, 4e-3)
+	near(t, "chamfer", p.Deviation.Chamfer(), 0.5, 8e-3)
 }
 
 // TestNearestIsNearest: the tree's answer is that of asking every triangle, and that of stepping over the triangle.
@@ -142,7 +142,7 @@ func TestNearestIsNearest(t *testing.T) {
 		p := scale(point(), 4)
 		best := math.Inf(1)
 		for i := range triangles {
-			best = min(best, tr.distance(p, uint32(i)))
+			best = min(best, tr.distance(p, uint32(i), math.Inf(1)))
 		}
 		var got float64
 		if got, hint = tr.nearest(p, hint); got != best {
@@ -163,7 +163,7 @@ func TestNearestIsNearest(t *testing.T) {
 				best = min(best, length(sub(p, q)))
 			}
 		}
-		if got := math.Sqrt(tr.distance(p, uint32(i))); got > best+1e-9 || got < best-0.03 {
+		if got := math.Sqrt(tr.distance(p, uint32(i), math.Inf(1))); got > best+1e-9 || got < best-0.03 {
 			t.Fatalf("triangle %d: %v, by steps %v", i, got, best)
 		}
 	}

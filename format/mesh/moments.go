@@ -67,6 +67,9 @@ func (c *comparer) turned(ctx context.Context, a, b *facts, tolerance float64) (
 			return nil, nil
 		}
 	}
+	if !(f.s > 0) || sa.shares(&sb) {
+		return nil, nil
+	}
 	ta, err := newTree(ctx, sa.points, sa.triangles)
 	if err != nil {
 		return nil, err
@@ -77,7 +80,7 @@ func (c *comparer) turned(ctx context.Context, a, b *facts, tolerance float64) (
 	}
 	for _, r := range rotations(&ma, &mb) {
 		f.r = r
-		if !(f.s > 0) || !alikeFacing(&f, &ma, &mb) || !onto(&f, &sa, tb, tolerance) {
+		if !alikeFacing(&f, &ma, &mb) || !onto(&f, &sa, tb, tolerance) {
 			continue
 		}
 		back := similarity{a: f.b, b: f.a, s: 1 / f.s}
@@ -91,6 +94,35 @@ func (c *comparer) turned(ctx context.Context, a, b *facts, tolerance float64) (
 		}
 	}
 	return nil, ctx.Err()
+}
+
+// shares reports whether half of the vertices are where one of the other's is: then the rest was edited, and not all
+// of it moved.
+func (s *surface) shares(o *surface) bool {
+	k := newPlaces(s.points)
+	for i, p := range s.points {
+		if at := k.find(p); *at == 0 {
+			*at = uint32(i) + 1
+		}
+	}
+	n := 0
+	for _, p := range o.points {
+		if *k.find(p) != 0 {
+			n++
+		}
+	}
+	return 2*n > len(o.points)
+}
+
+// still reports whether, of two surfaces that are near each other everywhere, the one is the other: in as many triangles
+// and with the same side out.
+func still(a, b *surface) bool {
+	if len(a.triangles) != len(b.triangles) {
+		return false
+	}
+	ma, mb := a.moments(), b.moments()
+	f := similarity{a: ma.middle, b: mb.middle, s: 1, r: [3]vector{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}}
+	return alikeFacing(&f, &ma, &mb)
 }
 
 // rotations that may bring one spread onto another: none at all, and the four that lay axis on axis.
