@@ -1,0 +1,262 @@
+package mesh
+
+import (
+	"context"
+	"math"
+	"math/bits"
+	"sort"
+)
+
+// tree finds the nearest place on a surface: boxes in boxes, cut along a space-filling curve.
+type tree struct {
+	points    []vector
+	triangles [][3]uint32
+	order     []uint32 // triangles along the curve
+	nodes     []node
+}
+
+// node is a box. Its children stand at next and next+1; a leaf has count triangles of the order, from next.
+type node struct {
+	low, high [3]float32
+	next      uint32
+	count     uint32 // 0: no leaf
+}
+
+const leaf = 3 // triangles
+
+// newTree builds a tree; triangles with corners that are not finite are left out.
+func newTree(ctx context.Context, points []vector, triangles [][3]uint32) (*tree, error) {
+	t := &tree{points: points, triangles: triangles}
+	box := Nowhere()
+	middles := func(i uint32) vector {
+		k := triangles[i]
+		return scale(add(add(points[k[0]], points[k[1]]), points[k[2]]), 1.0/3)
+	}
+	keys := make([]uint64, 0, len(triangles)) // the code above, the triangle below
+	for i := range triangles {
+		box.Add(middles(uint32(i)))
+	}
+	var per vector
+	for k := range 3 {
+		if d := box.Max[k] - box.Min[k]; d > 0 {
+			per[k] = 1023.99 / d
+		}
+	}
+	for i := range triangles {
+		p := middles(uint32(i))
+		if !finite(p) {
+			continue
+		}
+		var code uint64
+		for k := range 3 {
+			code |= spread(uint64((p[k]-box.Min[k])*per[k])) << k
+		}
+		keys = append(keys, code<<32|uint64(i))
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	sortKeys(keys)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	t.order = make([]uint32, len(keys))
+	for i, k := range keys {
+		t.order[i] = uint32(k)
+	}
+	if len(keys) > 0 {
+		t.nodes = make([]node, 2, 2+len(keys)) // one is free: two children lie in one line of the cache
+		t.split(0, keys, 0)
+	}
+	return t, nil
+}
+
+// spread puts two free bits behind each of ten.
+func spread(x uint64) uint64 {
+	x &= 0x3ff
+	x = (x | x<<16) & 0x30000ff
+	x = (x | x<<8) & 0x300f00f
+	x = (x | x<<4) & 0x30c30c3
+	return (x | x<<2) & 0x9249249
+}
+
+// sortKeys sorts by the 30 bits above 32; it keeps the order of equals.
+func sortKeys(keys []uint64) {
+	spare := make([]uint64, len(keys))
+	for shift := 32; shift < 62; shift += 10 {
+		var at [1024]int
+		for _, k := range keys {
+			at[k>>shift&1023]++
+		}
+		sum := 0
+		for i, n := range at {
+			at[i] = sum
+			sum += n
+		}
+		for _, k := range keys {
+			b := k >> shift & 1023
+			spare[at[b]] = k
+			at[b]++
+		}
+		keys, spare = spare, keys
+	}
+	copy(spare, keys) // three passes: what was given is now spare
+}
+
+// split makes node i of a run of keys, which begins at from in the order. The depth is at most that of the code's bits
+// and, where codes are equal, the logarithm of their number.
+func (t *tree) split(i int, keys []uint64, from int) {
+	if len(keys) <= leaf {
+		n := &t.nodes[i]
+		n.next, n.count = uint32(from), uint32(len(keys))
+		n.low, n.high = t.box(t.order[from : from+len(keys)])
+		return
+	}
+	mid := len(keys) / 2
+	if differ := (keys[0] ^ keys[len(keys)-1]) >> 32; differ != 0 {
+		bit := uint64(1) << (63 - bits.LeadingZeros64(differ) + 32)
+		mid = sort.Search(len(keys), func(k int) bool { return keys[k]&bit != 0 })
+	}
+	next := len(t.nodes)
+	t.nodes = append(t.nodes, node{}, node{})
+	t.split(next, keys[:mid], from)
+	t.split(next+1, keys[mid:], from+mid)
+	n, a, b := &t.nodes[i], &t.nodes[next], &t.nodes[next+1]
+	n.next = uint32(next)
+	for k := range 3 {
+		n.low[k], n.high[k] = min(a.low[k], b.low[k]), max(a.high[k], b.high[k])
+	}
+}
+
+// box returns what holds triangles, rounded outwards.
+func (t *tree) box(of []uint32) (low, high [3]float32) {
+	b := Nowhere()
+	for _, i := range of {
+		for _, k := range t.triangles[i] {
+			b.Add(t.points[k])
+		}
+	}
+	for k := range 3 {
+		low[k], high[k] = float32(b.Min[k]), float32(b.Max[k])
+		if float64(low[k]) > b.Min[k] {
+			low[k] = math.Nextafter32(low[k], float32(math.Inf(-1)))
+		}
+		if float64(high[k]) < b.Max[k] {
+			high[k] = math.Nextafter32(high[k], float32(math.Inf(1)))
+		}
+	}
+	return low, high
+}
+
+// nearest returns the square of the distance of p from the surface, and the triangle that is nearest. hint is a triangle
+// that may be near: the last answer for a point nearby saves most of the search. Infinity where there is no surface.
+func (t *tree) nearest(p vector, hint uint32) (square float64, triangle uint32) {
+	square = math.Inf(1)
+	if len(t.order) == 0 || !finite(p) {
+		return square, hint
+	}
+	if int(hint) < len(t.triangles) {
+		if d := t.distance(p, hint, square); d < square { // not NaN
+			square, triangle = d, hint
+		}
+	}
+	type visit struct {
+		node   uint32
+		square float64
+	}
+	var stack [128]visit
+	stack[0] = visit{0, t.nodes[0].distance(p[0], p[1], p[2])}
+	for top := 0; top >= 0; {
+		v := stack[top]
+		top--
+		if v.square >= square {
+			continue
+		}
+		n := &t.nodes[v.node]
+		for n.count == 0 { // down the nearer side
+			near, far := n.next, n.next+1
+			a, b := t.nodes[near].distance(p[0], p[1], p[2]), t.nodes[far].distance(p[0], p[1], p[2])
+			if b < a {
+				near, far, a, b = far, near, b, a
+			}
+			if b < square {
+				top++
+				stack[top] = visit{far, b}
+			}
+			if a >= square {
+				break
+			}
+			n = &t.nodes[near]
+		}
+		if n.count == 0 {
+			continue
+		}
+		for _, i := range t.order[n.next : n.next+n.count] {
+			if d := t.distance(p, i, square); d < square {
+				square, triangle = d, i
+			}
+		}
+	}
+	return square, triangle
+}
+
+// distance returns the square of the distance from a box.
+func (n *node) distance(x, y, z float64) float64 {
+	dx := max(float64(n.low[0])-x, 0, x-float64(n.high[0]))
+	dy := max(float64(n.low[1])-y, 0, y-float64(n.high[1]))
+	dz := max(float64(n.low[2])-z, 0, z-float64(n.high[2]))
+	return dx*dx + dy*dy + dz*dz
+}
+
+// distance returns the square of the distance of p from a triangle, or infinity if that is seen to be not below least.
+// Above its inside it is that from its plane; else that from a side: one beyond which p is, for elsewhere no place is
+// nearest. Of a needle, whose inside is lost in rounding, all sides are asked. This is where comparisons spend their time:
+// numbers, not vectors, stay in registers.
+func (t *tree) distance(p vector, i uint32, least float64) float64 {
+	k := &t.triangles[i]
+	a, b, c := &t.points[k[0]], &t.points[k[1]], &t.points[k[2]]
+	px, py, pz := p[0]-a[0], p[1]-a[1], p[2]-a[2]
+	ex, ey, ez := b[0]-a[0], b[1]-a[1], b[2]-a[2]
+	fx, fy, fz := c[0]-a[0], c[1]-a[1], c[2]-a[2]
+	nx, ny, nz := ey*fz-ez*fy, ez*fx-ex*fz, ex*fy-ey*fx
+	nn := nx*nx + ny*ny + nz*nz
+	h := px*nx + py*ny + pz*nz
+	ee, ef, ff := ex*ex+ey*ey+ez*ez, ex*fx+ey*fy+ez*fz, fx*fx+fy*fy+fz*fz
+	ep, fp := ex*px+ey*py+ez*pz, fx*px+fy*py+fz*pz
+	var u, v, w float64 // shares of b, c and a, times nn
+	if sound := nn > 1e-12*ee*ff; sound {
+		if h*h >= least*nn {
+			return math.Inf(1)
+		}
+		u, v = ff*ep-ef*fp, ee*fp-ef*ep
+		w = nn - u - v
+		if u >= 0 && v >= 0 && w >= 0 {
+			return h * h / nn
+		}
+	} else {
+		u, v, w = -1, -1, -1
+	}
+	best := math.Inf(1)
+	if v < 0 {
+		best = segment(px, py, pz, ex, ey, ez, ep, ee)
+	}
+	if u < 0 {
+		best = min(best, segment(px, py, pz, fx, fy, fz, fp, ff))
+	}
+	if w < 0 {
+		px, py, pz = px-ex, py-ey, pz-ez
+		ex, ey, ez = fx-ex, fy-ey, fz-ez
+		best = min(best, segment(px, py, pz, ex, ey, ez, ex*px+ey*py+ez*pz, ex*ex+ey*ey+ez*ez))
+	}
+	return best
+}
+
+// segment returns the square of the distance of p from the line between the origin and d; along is p·d, square d·d.
+func segment(px, py, pz, dx, dy, dz, along, square float64) float64 {
+	s := 0.0
+	if along > 0 && square > 0 {
+		s = min(1, along/square)
+	}
+	px, py, pz = px-s*dx, py-s*dy, pz-s*dz
+	return px*px + py*py + pz*pz
+}
