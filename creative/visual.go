@@ -1,0 +1,148 @@
+package creative
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"varve/format"
+	"varve/format/mesh"
+	"varve/format/raster"
+)
+
+// Visual is what two files, or two versions of one, differ in to who looks at them.
+type Visual struct {
+	Kind string // image, model, elements, bytes: what was compared, the first that could be
+	// Identical: nothing differs that the application shows; the bytes may.
+	Identical bool
+	BytesSame bool
+	Image     *raster.Comparison
+	Model     *mesh.Comparison
+	OldModel  *mesh.Measures
+	NewModel  *mesh.Measures
+	Elements  []ElementChange
+	Listed    bool // what is inside was compared
+	Notes     []string
+
+	old, new       *Item
+	oldPic, newPic *raster.Image
+	oldMesh        *mesh.Model
+	newMesh        *mesh.Model
+}
+
+// VisualOptions say how to compare.
+type VisualOptions struct {
+	Image raster.Options
+	Mesh  mesh.Options
+}
+
+// Visual compares two files by what they show: their pixels, their meshes, what is inside of them; and by their bytes
+// where nothing of that can be had.
+func (st *Studio) Visual(ctx context.Context, old, new *Item, o VisualOptions) (*Visual, error) {
+	v := &Visual{Kind: "bytes", old: old, new: new}
+	a, err := old.Content()
+	if err != nil {
+		return nil, err
+	}
+	b, err := new.Content()
+	if err != nil {
+		return nil, err
+	}
+	v.BytesSame = a == b
+	if err := v.compareElements(ctx); err != nil {
+		return nil, err
+	}
+	if err := v.compareModels(ctx, o.Mesh); err != nil {
+		return nil, err
+	}
+	if v.Model == nil {
+		if err := v.compareImages(ctx, o.Image); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case v.Model != nil:
+		v.Kind = "model"
+	case v.Image != nil:
+		v.Kind = "image"
+	case v.Listed:
+		v.Kind = "elements"
+	}
+	v.Identical = v.BytesSame || v.Kind != "bytes" && len(v.Elements) == 0 &&
+		(v.Model == nil || v.Model.Same()) && (v.Image == nil || v.Image.Verdict == raster.Identical)
+	return v, nil
+}
+
+// both asks for something of both files; ok is false, with a note, where one of them cannot give it.
+func both[T any](v *Visual, what string, of func(*Item) (T, error)) (a, b T, ok bool, err error) {
+	var out [2]T
+	for i, it := range []*Item{v.old, v.new} {
+		out[i], err = of(it)
+		if err != nil && ofContent(err) {
+			if !errors.Is(err, format.ErrUnsupported) {
+				v.Notes = append(v.Notes, fmt.Sprintf("%s of %s: %v", what, it.Ref(), err))
+			}
+			return a, b, false, nil
+		}
+		if err != nil {
+			return a, b, false, fmt.Errorf("%s: %w", it.Ref(), err)
+		}
+	}
+	return out[0], out[1], true, nil
+}
+
+func (v *Visual) compareElements(ctx context.Context) error {
+	if v.old.FormatName() != v.new.FormatName() || v.old.Format == nil {
+		return nil
+	}
+	a, b, ok, err := both(v, "elements", func(it *Item) ([]format.Element, error) { return it.Elements(ctx) })
+	if ok && err == nil {
+		v.Listed, v.Elements = len(a)+len(b) > 0, Compare(a, b)
+	}
+	return err
+}
+
+func (v *Visual) compareModels(ctx context.Context, o mesh.Options) error {
+	a, b, ok, err := both(v, "meshes", func(it *Item) (*mesh.Model, error) { return format.Model(ctx, it.Format, it.Input) })
+	if !ok || err != nil || len(a.Objects)+len(b.Objects) == 0 {
+		return err
+	}
+	v.oldMesh, v.newMesh = a, b
+	for _, one := range []struct {
+		m  *mesh.Model
+		to **mesh.Measures
+	}{{a, &v.OldModel}, {b, &v.NewModel}} {
+		m, err := one.m.Measure(ctx)
+		if err != nil {
+			return err
+		}
+		*one.to = &m
+	}
+	v.Model, err = mesh.Compare(ctx, a, b, o)
+	return err
+}
+
+func (v *Visual) compareImages(ctx context.Context, o raster.Options) error {
+	a, b, ok, err := both(v, "pixels", func(it *Item) (*raster.Image, error) { return format.Decode(ctx, it.Format, it.Input) })
+	if err != nil {
+		return err
+	}
+	if !ok {
+		if a, b, ok, err = both(v, "picture", func(it *Item) (*raster.Image, error) { return picture(ctx, it) }); !ok || err != nil {
+			return err
+		}
+		v.Notes = append(v.Notes, "the pixels cannot be had: the pictures that the application has put into the files were compared")
+	}
+	v.oldPic, v.newPic = a, b
+	v.Image, err = raster.Compare(ctx, a, b, o)
+	return err
+}
+
+// picture is the largest embedded picture of a file.
+func picture(ctx context.Context, it *Item) (*raster.Image, error) {
+	p, err := format.Show(ctx, it.Format, it.Input, MaxThumb)
+	if err != nil {
+		return nil, err
+	}
+	return p.Image, nil
+}
