@@ -25,8 +25,10 @@ var setting = regexp.MustCompile(`^(\s*(?:export\s+|set\s+|-sv\s+)?["'<]?)([A-Za
 // shaped are secrets whose shape says what they are, whatever they are called.
 var shaped = regexp.MustCompile(`\b(gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}|glpat-[A-Za-z0-9_\-]{18,}|sk-[A-Za-z0-9_\-]{20,}|xox[abprs]-[A-Za-z0-9\-]{10,}|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_\-]{35}|hf_[A-Za-z0-9]{30,}|eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{6,})`)
 
-// long are values that may be random.
-var long = regexp.MustCompile(`[A-Za-z0-9+/_\-]{40,512}={0,2}`)
+// runs are values that may be random: of more than longest characters they are data, as the states of windows are.
+var runs = regexp.MustCompile(`[A-Za-z0-9+/_\-]{40,}={0,2}`)
+
+const longest = 160
 
 // isText reports whether b is a text of a size that people's settings have.
 func isText(b []byte) bool {
@@ -69,8 +71,8 @@ func redactLine(line string, keys []string) string {
 		}
 	}
 	line = shaped.ReplaceAllString(line, redacted)
-	return long.ReplaceAllStringFunc(line, func(s string) string {
-		if random(s) {
+	return runs.ReplaceAllStringFunc(line, func(s string) string {
+		if len(s) <= longest && random(s) {
 			return redacted
 		}
 		return s

@@ -346,6 +346,7 @@ func TestRedact(t *testing.T) {
 		{`toolbar=file_new,file_open,edit_undo_and_redo_the_last_actions_of_all`, ""},
 		{`(keyboard-shortcut "edit-undo" "<Ctrl>Z")`, ""},
 		{`State=AAAA/wAAAAD9AAAAAwAAAAAAAAEdAAAD`, ""},
+		{`<state>` + strings.Repeat("k3Jd92LmQ0zXvT7yRb5WnHs8PfGc1UeAoI4tKxVdZq6M", 5) + `</state>`, ""},
 	} {
 		b, n := redact([]byte("before\n"+c.line+"\nafter\n"), []string{"key"})
 		if got := string(b); (n > 0) != (c.secret != "") || c.secret != "" && strings.Contains(got, c.secret) || !strings.HasPrefix(got, "before\n") || !strings.HasSuffix(got, "\nafter\n") {
