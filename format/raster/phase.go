@@ -47,8 +47,8 @@ func alikeness(a, b plane, dx, dy int) float64 {
 }
 
 // shift searches for the offset of a in b by phase correlation of reduced copies, and then in the full pictures. alike
-// is how well it fits.
-func shift(a, b plane) (dx, dy int, alike float64) {
+// is how well it fits. They must meet in a share of the smaller one.
+func shift(a, b plane, share float64) (dx, dy int, alike float64) {
 	factor := (max(a.w, a.h, b.w, b.h) + 511) / 512
 	ra, rb := a.reduced(factor), b.reduced(factor)
 	w, h := above2(max(ra.w, rb.w)), above2(max(ra.h, rb.h))
@@ -62,7 +62,7 @@ func shift(a, b plane) (dx, dy int, alike float64) {
 	}
 	fourier2(fa, w, h) // the inverse, of what is real
 	alike = -1
-	least := min(ra.w*ra.h, rb.w*rb.h) / 8
+	least := int(share * float64(min(ra.w*ra.h, rb.w*rb.h)))
 	for _, i := range peaks(fa, w, h) {
 		for _, x := range []int{i % w, i%w - w} {
 			for _, y := range []int{i / w, i/w - h} {
