@@ -124,7 +124,9 @@ func (s *aligner) sameSize() (*found, error) {
 	if ok, err := better(f, err); ok || err != nil {
 		return f, err
 	}
-	if changed < all/4 {
+	// Everything may be other by a little, as after lossy compression. If it is by much, it may have been turned, or moved
+	// and compressed.
+	if changed < all/4 || plain.pair.view().roughly() > 0.9 {
 		return plain, nil
 	}
 	turns := []int{2, 3, 4}
@@ -135,7 +137,6 @@ func (s *aligner) sameSize() (*found, error) {
 	if ok, err := better(f, err); ok || err != nil {
 		return f, err
 	}
-	// Everything may be other by a little, as after lossy compression. If it is by much, it may have been moved too.
 	la, lb := lumaOf(s.a), lumaOf(s.b)
 	if before := alikeness(la, lb, 0, 0); before < 0.8 {
 		if dx, dy, now := shift(la, lb, 0.5); now > before+0.15 && now > 0.85 {
@@ -242,7 +243,7 @@ func (s *aligner) vote(differ *mask) (*found, error) {
 	if len(v.pieces) < 4 {
 		return nil, nil
 	}
-	if err := v.search(s.ctx); err != nil {
+	if err := v.search(s.ctx, differ); err != nil {
 		return nil, err
 	}
 	var best *found
