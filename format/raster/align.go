@@ -124,7 +124,9 @@ func (s *aligner) sameSize() (*found, error) {
 	if ok, err := better(f, err); ok || err != nil {
 		return f, err
 	}
-	if changed < all/4 {
+	// Everything may be other by a little, as after lossy compression. If it is by much, it may have been turned, or moved
+	// and compressed.
+	if changed < all/4 || plain.pair.view().roughly() > 0.9 {
 		return plain, nil
 	}
 	turns := []int{2, 3, 4}
@@ -135,10 +137,9 @@ func (s *aligner) sameSize() (*found, error) {
 	if ok, err := better(f, err); ok || err != nil {
 		return f, err
 	}
-	// Everything may be other by a little, as after lossy compression. If it is by much, it may have been moved too.
 	la, lb := lumaOf(s.a), lumaOf(s.b)
 	if before := alikeness(la, lb, 0, 0); before < 0.8 {
-		if dx, dy, now := shift(la, lb); now > before+0.15 && now > 0.85 {
+		if dx, dy, now := shift(la, lb, 0.5); now > before+0.15 && now > 0.85 {
 			return s.finish(&found{pair: place(s.a, s.b, dx, dy), Alignment: Alignment{Kind: AlignedOffset, DX: dx, DY: dy, Confidence: now, How: "phase correlation"}})
 		}
 	}
@@ -157,12 +158,16 @@ func (s *aligner) otherSize() (*found, error) {
 			return f, err
 		}
 	}
-	if f = s.scaled(); f != nil {
-		return s.finish(f)
+	made := s.scaled()
+	if made != nil && made.Confidence > 0.9 {
+		return s.finish(made)
 	}
 	la, lb := lumaOf(a), lumaOf(b)
-	if dx, dy, alike := shift(la, lb); alike > 0.85 {
+	if dx, dy, alike := shift(la, lb, 0.25); alike > 0.85 {
 		return s.finish(&found{pair: place(a, b, dx, dy), Alignment: Alignment{Kind: AlignedOffset, DX: dx, DY: dy, Confidence: alike, How: "phase correlation"}})
+	}
+	if made != nil {
+		return s.finish(made)
 	}
 	f, err = s.finish(&found{pair: place(a, b, 0, 0), Alignment: Alignment{Kind: AlignedNone, How: "nothing fits"}})
 	if err == nil {
@@ -194,8 +199,7 @@ func (s *aligner) turned(turns []int) (*found, error) {
 	return s.finish(&found{pair: place(s.a.Orient(best), s.b, 0, 0), Alignment: Alignment{Kind: AlignedTurned, Orientation: best, How: "small copies, turned"}})
 }
 
-// scaled returns the pair with the larger picture made as small as the other, nil if their shapes or what is on them
-// differ.
+// scaled returns the pair with the larger picture made as small as the other, nil if their shapes differ.
 func (s *aligner) scaled() *found {
 	a, b := s.a, s.b
 	big, small := a, b
@@ -211,10 +215,7 @@ func (s *aligner) scaled() *found {
 		return nil
 	}
 	made := big.box(small.Width, small.Height)
-	alike := alikeness(lumaOf(made), lumaOf(small), 0, 0)
-	if alike < 0.9 {
-		return nil
-	}
+	alike := max(alikeness(lumaOf(made), lumaOf(small), 0, 0), 0.01)
 	f := &found{Alignment: Alignment{Kind: AlignedScaled, Scale: 1 / k, Confidence: alike, How: "equal shape"}}
 	f.notes = append(f.notes, fmt.Sprintf("%d×%d was made %d×%d to be compared: numbers are of that", big.Width, big.Height, small.Width, small.Height))
 	if big == b {
@@ -242,7 +243,7 @@ func (s *aligner) vote(differ *mask) (*found, error) {
 	if len(v.pieces) < 4 {
 		return nil, nil
 	}
-	if err := v.search(s.ctx); err != nil {
+	if err := v.search(s.ctx, differ); err != nil {
 		return nil, err
 	}
 	var best *found

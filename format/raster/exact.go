@@ -101,11 +101,11 @@ func (p *pair) exact(ctx context.Context, workers int) (*exact, error) {
 			ra, rb := ((p.ay+y)*p.a.Width+p.ax)*n, ((p.by+y)*p.b.Width+p.bx)*n
 			switch p.a.Depth {
 			case U8:
-				exactRow(p, part, y, p.a.U8[ra:ra+p.w*n], p.b.U8[rb:rb+p.w*n])
+				exactRow(p, part, y, p.a.U8[ra:ra+p.w*n], p.b.U8[rb:rb+p.w*n], func(a, b []uint8) uint64 { return exactInts(p, part, a, b) })
 			case U16:
-				exactRow(p, part, y, p.a.U16[ra:ra+p.w*n], p.b.U16[rb:rb+p.w*n])
+				exactRow(p, part, y, p.a.U16[ra:ra+p.w*n], p.b.U16[rb:rb+p.w*n], func(a, b []uint16) uint64 { return exactInts(p, part, a, b) })
 			case F32:
-				exactRow(p, part, y, p.a.F32[ra:ra+p.w*n], p.b.F32[rb:rb+p.w*n])
+				exactRow(p, part, y, p.a.F32[ra:ra+p.w*n], p.b.F32[rb:rb+p.w*n], func(a, b []float32) uint64 { return exactFloats(p, part, a, b) })
 			}
 		}
 		mu.Lock()
@@ -120,13 +120,8 @@ func (p *pair) exact(ctx context.Context, workers int) (*exact, error) {
 }
 
 // exactRow compares a row, 64 pixels at a time, for most of them are equal.
-func exactRow[T uint8 | uint16 | float32](p *pair, e *exact, y int, a, b []T) {
+func exactRow[T uint8 | uint16 | float32](p *pair, e *exact, y int, a, b []T, some func(a, b []T) uint64) {
 	n := p.a.Channels()
-	alpha := -1
-	if p.a.Alpha {
-		alpha = n - 1
-	}
-	hides := alpha >= 0 && !p.a.Premultiplied
 	bits := e.differ.row(y)
 	for at := 0; at < p.w; at += 64 {
 		m := min(64, p.w-at) * n
@@ -134,15 +129,73 @@ func exactRow[T uint8 | uint16 | float32](p *pair, e *exact, y int, a, b []T) {
 		if m == 64*n && alike(pa, pb) {
 			continue
 		}
-		var word uint64
-		for i, x := 0, 0; i < m; i, x = i+n, x+1 {
-			qa, qb := pa[i:i+n:i+n], pb[i:i+n:i+n]
-			if unequal(qa, qb) && e.pixel(widened(qa), widened(qb), alpha, hides) {
-				word |= 1 << x
+		bits[at>>6] = some(pa, pb)
+	}
+}
+
+// exactInts compares up to 64 pixels and returns those that differ.
+func exactInts[T uint8 | uint16](p *pair, e *exact, a, b []T) (word uint64) {
+	n := p.a.Channels()
+	c := p.a.colours()
+	hides := p.a.Alpha && !p.a.Premultiplied
+	var count, most, sum, squares [5]uint64
+	for i, x := 0, 0; i < len(a); i, x = i+n, x+1 {
+		qa, qb := a[i:i+n:i+n], b[i:i+n:i+n]
+		var d [5]uint64
+		var colour uint64
+		for k, v := range qa {
+			w := qb[k]
+			d[k] = uint64(max(v, w) - min(v, w))
+			if k < c {
+				colour |= d[k]
 			}
 		}
-		bits[at>>6] = word
+		if colour == 0 && (c == n || d[c] == 0) {
+			continue
+		}
+		if hides && qa[c] == 0 && qb[c] == 0 {
+			e.hidden++
+			continue
+		}
+		if colour != 0 {
+			e.colour++
+		} else {
+			e.alphaOnly++
+		}
+		word |= 1 << x
+		for k := range n {
+			v := d[k]
+			count[k] += min(v, 1)
+			most[k] = max(most[k], v)
+			sum[k] += v
+			squares[k] += v * v
+		}
 	}
+	for k := range n {
+		s := &e.channels[k]
+		s.changed += int(count[k])
+		s.max = max(s.max, float64(most[k]))
+		s.sum += float64(sum[k])
+		s.squares += float64(squares[k])
+	}
+	return word
+}
+
+// exactFloats is exactInts of floats.
+func exactFloats(p *pair, e *exact, a, b []float32) (word uint64) {
+	n := p.a.Channels()
+	alpha := -1
+	if p.a.Alpha {
+		alpha = n - 1
+	}
+	hides := p.a.Alpha && !p.a.Premultiplied
+	for i, x := 0, 0; i < len(a); i, x = i+n, x+1 {
+		qa, qb := a[i:i+n:i+n], b[i:i+n:i+n]
+		if unequal(qa, qb) && e.pixel(qa, qb, alpha, hides) {
+			word |= 1 << x
+		}
+	}
+	return word
 }
 
 // alike reports whether samples, a multiple of 64, are the same. Of floats it may say no where NaN is.
@@ -156,7 +209,7 @@ func alike[T uint8 | uint16 | float32](a, b []T) bool {
 	return true
 }
 
-func unequal[T uint8 | uint16 | float32](a, b []T) bool {
+func unequal(a, b []float32) bool {
 	for i, v := range a {
 		if w := b[i]; v != w && (v == v || w == w) {
 			return true
@@ -165,23 +218,15 @@ func unequal[T uint8 | uint16 | float32](a, b []T) bool {
 	return false
 }
 
-// widened returns the samples of a pixel as numbers.
-func widened[T uint8 | uint16 | float32](s []T) (out [5]float64) {
-	for i, v := range s {
-		out[i] = float64(v)
-	}
-	return out
-}
-
 // pixel adds a pixel whose samples differ, and reports whether it counts as one that does.
-func (e *exact) pixel(a, b [5]float64, alpha int, hides bool) bool {
+func (e *exact) pixel(a, b []float32, alpha int, hides bool) bool {
 	if hides && a[alpha] == 0 && b[alpha] == 0 {
 		e.hidden++
 		return false
 	}
 	colour, odd := false, false
 	for i := range e.channels {
-		d := math.Abs(a[i] - b[i])
+		d := math.Abs(float64(a[i]) - float64(b[i]))
 		if d == 0 || a[i] != a[i] && b[i] != b[i] || a[i] == b[i] {
 			continue
 		}

@@ -128,37 +128,87 @@ type Flip struct {
 	Sampled bool    // these are not all that may have an error: the mean is an estimate
 }
 
-// flip computes the mean of FLIP; of at most so many pixels, in tiles that are drawn evenly, if budget is not 0.
+// flip computes the mean of FLIP. If budget is not 0, of about as many pixels at most, in tiles that are drawn evenly.
+// What the others would have added is then told from how the colours of some of their pixels differ, seen sharply: the
+// tiles that were drawn tell how much of that FLIP is.
 func (v *view) flip(ctx context.Context, seen *mask, workers, budget int) (Flip, error) {
 	list := seen.near(flipReach)
-	all, taken := 0, 0
+	all := 0
 	for _, t := range list {
 		all += t.pixels()
-	}
-	if budget > 0 && all > budget {
-		list = drawTiles(list, budget, all)
-	}
-	for _, t := range list {
-		taken += t.pixels()
 	}
 	if all == 0 {
 		return Flip{}, nil
 	}
 	f := newFlipper()
+	out := Flip{Sampled: budget > 0 && all > budget}
+	sharp := 0.0
+	if out.Sampled {
+		var err error
+		if sharp, err = f.sharpness(ctx, v, list, workers); err != nil {
+			return out, err
+		}
+		list = drawTiles(list, budget, all)
+	}
 	var mu sync.Mutex
-	sum := 0.0
+	sum, drawn := 0.0, 0.0
 	err := eachTile(ctx, workers, list, func(t tile) error {
-		part := 0.0
+		part, guess := 0.0, 0.0
 		for _, e := range f.tile(v, t) {
 			part += float64(e)
 		}
+		if out.Sampled {
+			guess = f.sharp(v, t)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		sum += part
+		drawn += guess
+		out.Pixels += t.pixels()
+		return nil
+	})
+	if out.Sampled && drawn > 0 {
+		sum *= sharp / drawn
+	}
+	out.Mean = min(sum/float64(v.w)/float64(v.h), 1)
+	return out, err
+}
+
+// sharpness is the sum of sharp over tiles.
+func (f *flipper) sharpness(ctx context.Context, v *view, list []tile, workers int) (sum float64, err error) {
+	var mu sync.Mutex
+	err = eachTile(ctx, workers, list, func(t tile) error {
+		part := f.sharp(v, t)
 		mu.Lock()
 		sum += part
 		mu.Unlock()
 		return nil
 	})
-	mean := sum / float64(taken) * float64(all) / float64(v.w) / float64(v.h)
-	return Flip{Mean: mean, Pixels: taken, Sampled: taken < all}, err
+	return sum, err
+}
+
+// sharp is about the sum of how much the colours of a tile's pixels differ without being blurred: of every eighth pixel
+// both ways.
+func (f *flipper) sharp(v *view, t tile) float64 {
+	const step = 8
+	var rgb [2][3 * tileSize]float32
+	var alpha [tileSize]float32
+	sum, n := 0.0, 0
+	for y := t.y0 + (t.y1-t.y0)%step/2; y < t.y1; y += step {
+		for side := range rgb {
+			v.light(side, y, t.x0, t.x1, rgb[side][:], alpha[:])
+		}
+		for x := y / step % step; x < t.x1-t.x0; x += step {
+			var lab [2][3]float32
+			for side := range lab {
+				px := rgb[side][3*x : 3*x+3]
+				lab[side] = f.lab(unit(px[0]), unit(px[1]), unit(px[2]))
+			}
+			sum += f.colourError(lab[0], lab[1])
+			n++
+		}
+	}
+	return sum / float64(max(n, 1)) * float64(t.pixels())
 }
 
 // drawTiles takes tiles of about so many pixels of all: of each part of the list one, by turns of a fixed sequence.

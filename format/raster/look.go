@@ -1,7 +1,5 @@
 package raster
 
-import "math"
-
 // look gives the colours of a picture in linear light, with the primaries of sRGB: what it looks like.
 type look struct {
 	p      *Image
@@ -193,13 +191,6 @@ func lab65(r, g, b float64) (L, aa, bb float64) {
 	x := (0.4124564*r + 0.3575761*g + 0.1804375*b) / 0.95047
 	y := 0.2126729*r + 0.7151522*g + 0.0721750*b
 	z := (0.0193339*r + 0.1191920*g + 0.9503041*b) / 1.08883
-	fx, fy, fz := inlab(x), inlab(y), inlab(z)
+	fx, fy, fz := float64(cubic(float32(x))), float64(cubic(float32(y))), float64(cubic(float32(z)))
 	return 116*fy - 16, 500 * (fx - fy), 200 * (fy - fz)
-}
-
-func inlab(t float64) float64 {
-	if t > 216.0/24389 {
-		return math.Cbrt(t)
-	}
-	return t*(841.0/108) + 4.0/29
 }

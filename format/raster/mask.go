@@ -86,6 +86,9 @@ func (m *mask) words(y, x0, x1 int, yield func(v uint64) bool) {
 // bounds returns the smallest rectangle inside of another that holds all pixels that are set there; x0 ≥ x1 if none is.
 func (m *mask) bounds(x0, y0, x1, y1 int) (bx0, by0, bx1, by1 int) {
 	x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, m.w), min(y1, m.h)
+	if x0 >= x1 || y0 >= y1 {
+		return 0, 0, 0, 0
+	}
 	bx0, by0, bx1, by1 = x1, y1, x0, y0
 	for y := y0; y < y1; y++ {
 		at, first, last := x0&^63, -1, 0

@@ -26,29 +26,57 @@ func alikeness(a, b plane, dx, dy int) float64 {
 		return -1
 	}
 	step := max(1, int(math.Sqrt(float64((x1-x0)*(y1-y0))/65536)))
-	var n, sa, sb, saa, sbb, sab, apart float64
+	var c correlation
 	for y := y0; y < y1; y += step {
 		ra, rb := a.row(y-dy), b.row(y)
 		for x := x0; x < x1; x += step {
-			va, vb := float64(ra[x-dx]), float64(rb[x])
-			n++
-			sa, sb, saa, sbb, sab = sa+va, sb+vb, saa+va*va, sbb+vb*vb, sab+va*vb
-			apart = max(apart, math.Abs(va-vb))
+			c.add(float64(ra[x-dx]), float64(rb[x]))
 		}
 	}
-	va, vb := saa/n-sa/n*sa/n, sbb/n-sb/n*sb/n
+	return c.value()
+}
+
+// roughly is alikeness of some places of a pair.
+func (v *view) roughly() float64 {
+	const places = 96
+	var c correlation
+	var a, b, alpha [1]float32
+	var rgb [3]float32
+	for i := range places {
+		for k := range places {
+			x, y := k*v.w/places, i*v.h/places
+			v.luma(0, y, x, x+1, a[:], rgb[:], alpha[:])
+			v.luma(1, y, x, x+1, b[:], rgb[:], alpha[:])
+			c.add(float64(a[0]), float64(b[0]))
+		}
+	}
+	return c.value()
+}
+
+// correlation is of two series of values from 0 to 255.
+type correlation struct{ n, sa, sb, saa, sbb, sab, apart float64 }
+
+func (c *correlation) add(a, b float64) {
+	c.n++
+	c.sa, c.sb, c.saa, c.sbb, c.sab = c.sa+a, c.sb+b, c.saa+a*a, c.sbb+b*b, c.sab+a*b
+	c.apart = max(c.apart, math.Abs(a-b))
+}
+
+func (c *correlation) value() float64 {
+	ma, mb := c.sa/c.n, c.sb/c.n
+	va, vb := c.saa/c.n-ma*ma, c.sbb/c.n-mb*mb
 	if va < 0.5 || vb < 0.5 {
-		if apart < 4 {
+		if c.apart < 4 {
 			return 1
 		}
 		return 0
 	}
-	return (sab/n - sa/n*sb/n) / math.Sqrt(va*vb)
+	return (c.sab/c.n - ma*mb) / math.Sqrt(va*vb)
 }
 
 // shift searches for the offset of a in b by phase correlation of reduced copies, and then in the full pictures. alike
-// is how well it fits.
-func shift(a, b plane) (dx, dy int, alike float64) {
+// is how well it fits. They must meet in a share of the smaller one.
+func shift(a, b plane, share float64) (dx, dy int, alike float64) {
 	factor := (max(a.w, a.h, b.w, b.h) + 511) / 512
 	ra, rb := a.reduced(factor), b.reduced(factor)
 	w, h := above2(max(ra.w, rb.w)), above2(max(ra.h, rb.h))
@@ -62,7 +90,7 @@ func shift(a, b plane) (dx, dy int, alike float64) {
 	}
 	fourier2(fa, w, h) // the inverse, of what is real
 	alike = -1
-	least := min(ra.w*ra.h, rb.w*rb.h) / 8
+	least := int(share * float64(min(ra.w*ra.h, rb.w*rb.h)))
 	for _, i := range peaks(fa, w, h) {
 		for _, x := range []int{i % w, i%w - w} {
 			for _, y := range []int{i / w, i/w - h} {

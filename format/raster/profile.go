@@ -101,7 +101,7 @@ func (t tags) description() string {
 	case len(d) >= 12 && string(d[:4]) == "desc":
 		text := d[12:min(int64(len(d)), 12+int64(binary.BigEndian.Uint32(d[8:])))]
 		text, _, _ = bytes.Cut(text, []byte{0})
-		return string(text)
+		return strings.TrimRight(string(text), " ")
 	case len(d) >= 28 && string(d[:4]) == "mluc":
 		size, off := int64(binary.BigEndian.Uint32(d[20:])), int64(binary.BigEndian.Uint32(d[24:]))
 		if off+size > int64(len(d)) {
@@ -111,7 +111,7 @@ func (t tags) description() string {
 		for i := off; i+1 < off+size; i += 2 {
 			words = append(words, binary.BigEndian.Uint16(d[i:]))
 		}
-		return string(utf16.Decode(words))
+		return strings.TrimRight(string(utf16.Decode(words)), "\x00 ")
 	}
 	return ""
 }

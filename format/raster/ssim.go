@@ -12,7 +12,7 @@ const (
 	ssimC2 = (0.03 * 255) * (0.03 * 255)
 )
 
-// sums are of the luma of some pixels of both pictures.
+// sums are of the luma of some pixels of both pictures, less that of the middle: so little is lost in squares.
 type sums struct{ a, b, aa, bb, ab float32 }
 
 func (s sums) plus(o *sums) sums {
@@ -22,7 +22,7 @@ func (s sums) plus(o *sums) sums {
 // similarity is SSIM of n pixels.
 func (s *sums) similarity(n float64) float64 {
 	ma, mb := float64(s.a)/n, float64(s.b)/n
-	return ssim(ma, mb, float64(s.aa)/n-ma*ma, float64(s.bb)/n-mb*mb, float64(s.ab)/n-ma*mb)
+	return ssim(ma+middleByte, mb+middleByte, float64(s.aa)/n-ma*ma, float64(s.bb)/n-mb*mb, float64(s.ab)/n-ma*mb)
 }
 
 func ssim(ma, mb, va, vb, cov float64) float64 {
@@ -110,11 +110,13 @@ func (v *view) blockSums(blocks *mask, y int, out []sums, r *room) {
 				s := &out[x]
 				qa, qb := a[:4:4], b[:4:4]
 				a, b = a[4:], b[4:]
-				s.a += qa[0] + qa[1] + qa[2] + qa[3]
-				s.b += qb[0] + qb[1] + qb[2] + qb[3]
-				s.aa += qa[0]*qa[0] + qa[1]*qa[1] + qa[2]*qa[2] + qa[3]*qa[3]
-				s.bb += qb[0]*qb[0] + qb[1]*qb[1] + qb[2]*qb[2] + qb[3]*qb[3]
-				s.ab += qa[0]*qb[0] + qa[1]*qb[1] + qa[2]*qb[2] + qa[3]*qb[3]
+				a0, a1, a2, a3 := qa[0]-middleByte, qa[1]-middleByte, qa[2]-middleByte, qa[3]-middleByte
+				b0, b1, b2, b3 := qb[0]-middleByte, qb[1]-middleByte, qb[2]-middleByte, qb[3]-middleByte
+				s.a += a0 + a1 + a2 + a3
+				s.b += b0 + b1 + b2 + b3
+				s.aa += a0*a0 + a1*a1 + a2*a2 + a3*a3
+				s.bb += b0*b0 + b1*b1 + b2*b2 + b3*b3
+				s.ab += a0*b0 + a1*b1 + a2*b2 + a3*b3
 			}
 		}
 	})
@@ -131,7 +133,7 @@ func (v *view) ssimSmall(seen *mask) float64 {
 		v.luma(0, y, 0, v.w, r.a, r.rgb, r.alpha)
 		v.luma(1, y, 0, v.w, r.b, r.rgb, r.alpha)
 		for x := range v.w {
-			a, b := r.a[x], r.b[x]
+			a, b := r.a[x]-middleByte, r.b[x]-middleByte
 			s = s.plus(&sums{a, b, a * a, b * b, a * b})
 		}
 	}

@@ -20,16 +20,16 @@ type voter struct {
 	votes  map[image.Point]int
 }
 
-// keys puts a number for each pixel of a row into out: equal pixels have equal numbers.
-func keys(p *Image, y int, out []uint64) {
+// keys puts a number for each pixel of a row from x on into out: equal pixels have equal numbers.
+func keys(p *Image, x, y int, out []uint64) {
 	n := p.Channels()
 	switch p.Depth {
 	case U8:
-		rowKeys(p.RowU8(y), n, out, func(v uint8) uint64 { return uint64(v) })
+		rowKeys(p.RowU8(y)[x*n:], n, out, func(v uint8) uint64 { return uint64(v) })
 	case U16:
-		rowKeys(p.RowU16(y), n, out, func(v uint16) uint64 { return uint64(v) })
+		rowKeys(p.RowU16(y)[x*n:], n, out, func(v uint16) uint64 { return uint64(v) })
 	case F32:
-		rowKeys(p.RowF32(y), n, out, func(v float32) uint64 { return uint64(math.Float32bits(v)) })
+		rowKeys(p.RowF32(y)[x*n:], n, out, func(v float32) uint64 { return uint64(math.Float32bits(v)) })
 	}
 }
 
@@ -50,7 +50,7 @@ func (v *voter) gather(differ *mask) {
 	try := func(x, y int) {
 		x = min(max(x, 0), v.a.Width-v.length)
 		if y != held {
-			keys(v.a, y, row)
+			keys(v.a, 0, y, row)
 			held = y
 		}
 		piece := row[x : x+v.length]
@@ -99,19 +99,28 @@ func (v *voter) gather(differ *mask) {
 	}
 }
 
-// search goes over all pieces of b.
-func (v *voter) search(ctx context.Context) error {
+// search goes over all pieces of b. With a mask, in each row over those from the first to the last pixel that is set:
+// where something came to, something changed.
+func (v *voter) search(ctx context.Context, differ *mask) error {
 	row := make([]uint64, v.b.Width)
 	met := map[uint64]int{}
 	for y := range v.b.Height {
 		if y&63 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		keys(v.b, y, row)
+		x0, x1 := 0, v.b.Width
+		if differ != nil {
+			if x0, _, x1, _ = differ.bounds(0, y, differ.w, y+1); x0 >= x1 {
+				continue
+			}
+			x0, x1 = max(0, x0-v.length), min(v.b.Width, x1+v.length)
+		}
+		part := row[:x1-x0]
+		keys(v.b, x0, y, part)
 		h := uint64(0)
-		for i, k := range row {
+		for i, k := range part {
 			if i >= v.length {
-				h -= row[i-v.length] * v.power
+				h -= part[i-v.length] * v.power
 			}
 			h = h*rolling + k
 			if i < v.length-1 || v.maybe[h>>48>>6]>>(h>>48&63)&1 == 0 {
@@ -125,7 +134,7 @@ func (v *voter) search(ctx context.Context) error {
 				continue
 			}
 			for _, at := range list {
-				v.votes[image.Pt(i-v.length+1-at.X, y-at.Y)]++
+				v.votes[image.Pt(x0+i-v.length+1-at.X, y-at.Y)]++
 			}
 		}
 	}
