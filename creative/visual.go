@@ -24,10 +24,10 @@ type Visual struct {
 	Listed    bool // what is inside was compared
 	Notes     []string
 
-	old, new       *Item
-	oldPic, newPic *raster.Image
-	oldMesh        *mesh.Model
-	newMesh        *mesh.Model
+	new     *Item
+	old     *Item
+	oldMesh *mesh.Model
+	newMesh *mesh.Model
 }
 
 // VisualOptions say how to compare.
@@ -133,7 +133,6 @@ func (v *Visual) compareImages(ctx context.Context, o raster.Options) error {
 		}
 		v.Notes = append(v.Notes, "the pixels cannot be had: the pictures that the application has put into the files were compared")
 	}
-	v.oldPic, v.newPic = a, b
 	v.Image, err = raster.Compare(ctx, a, b, o)
 	return err
 }
@@ -145,4 +144,44 @@ func picture(ctx context.Context, it *Item) (*raster.Image, error) {
 		return nil, err
 	}
 	return p.Image, nil
+}
+
+// Mode is a way to draw what differs.
+type Mode string
+
+const (
+	Side    Mode = "side"    // old and new beside each other
+	Overlay Mode = "overlay" // the new one, pale, and what changed in colour
+	Heat    Mode = "heat"    // how much each place differs
+	Mask    Mode = "mask"    // where something differs: white on black
+)
+
+// Valid reports whether it is one of the modes.
+func (m Mode) Valid() bool { return m == Side || m == Overlay || m == Heat || m == Mask }
+
+// Picture draws what differs; ErrUnsupported where nothing can be drawn. size is the longer side of drawings of models;
+// those of pictures are as large as the pictures. A model's mask is where the drawings of both versions differ.
+func (v *Visual) Picture(ctx context.Context, m Mode, size int) (*raster.Image, error) {
+	if v.Model == nil {
+		if v.Image == nil {
+			return nil, format.Unsupported("nothing of %s can be drawn", v.new.Ref())
+		}
+		return v.Image.Draw(ctx, raster.Drawing(m), 0)
+	}
+	camera := mesh.CameraOf(v.oldMesh.Bounds().Union(v.newMesh.Bounds()), v.newMesh.Up)
+	if m == Overlay || m == Heat {
+		return mesh.RenderDifference(ctx, v.Model, v.oldMesh, v.newMesh, camera, size, size)
+	}
+	var both [2]*raster.Image
+	for i, of := range []*mesh.Model{v.oldMesh, v.newMesh} {
+		var err error
+		if both[i], err = mesh.Render(ctx, of, camera, size, size); err != nil {
+			return nil, err
+		}
+	}
+	c, err := raster.Compare(ctx, both[0], both[1], raster.Options{Align: raster.AlignTopLeft})
+	if err != nil {
+		return nil, err
+	}
+	return c.Draw(ctx, raster.Drawing(m), 0)
 }

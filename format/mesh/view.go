@@ -228,3 +228,15 @@ func (b Bounds) corners() (out [8]vector) {
 	}
 	return out
 }
+
+// Placed returns the box of the corners as at places them.
+func (b Bounds) Placed(at Matrix) Bounds {
+	out := Nowhere()
+	if b.Empty() {
+		return out
+	}
+	for _, p := range b.corners() {
+		out.Add(at.Point(p))
+	}
+	return out
+}
