@@ -170,3 +170,23 @@ func Extract(p *raster.Image) (*format.Extract, error) {
 	_, err := out.Write(b.Bytes())
 	return &format.Extract{Extension: ".png", Content: out}, err
 }
+
+// Opaque returns the picture without alpha where that is opaque everywhere; it takes the samples of p.
+func Opaque(p *raster.Image) *raster.Image {
+	if !p.Alpha || !opaque(p) {
+		return p
+	}
+	n, q := p.Channels(), *p
+	q.Alpha, q.Premultiplied = false, false
+	q.U8, q.U16, q.F32 = drop(p.U8, n), drop(p.U16, n), drop(p.F32, n)
+	return &q
+}
+
+// drop takes the last of every n samples out.
+func drop[T any](s []T, n int) []T {
+	to := s[:0]
+	for ; len(s) >= n; s = s[n:] {
+		to = append(to, s[:n-1]...)
+	}
+	return to
+}

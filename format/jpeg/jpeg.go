@@ -364,10 +364,7 @@ func (x Format) Elements(ctx context.Context, in format.Input) ([]format.Element
 		if err != nil {
 			return nil, err
 		}
-		id := fmt.Sprintf("comment:%d", i+1)
-		text := strings.ToValidUTF8(strings.TrimRight(string(b), "\x00"), "\uFFFD")
-		list = append(list, format.Element{ID: id, Stable: id, Kind: "text", Name: "Comment", Bytes: c.Len,
-			Properties: map[string]string{"text": text}, Aspects: map[string]string{"text": format.HashOf(b)}})
+		list = append(list, frames.Comment(i, strings.ToValidUTF8(strings.TrimRight(string(b), "\x00"), "\uFFFD")))
 	}
 	return list, nil
 }

@@ -33,10 +33,8 @@ func (Format) Elements(ctx context.Context, in format.Input) ([]format.Element, 
 	}
 	err = f.show(ctx, len(f.frames), func(i int, p *raster.Image) error {
 		g := &f.frames[i]
-		e := frames.Element(fmt.Sprintf("frame:%d", i+1), "frame", fmt.Sprintf("Frame %d", i+1), p, 0, 0)
-		e.Bounds = []float64{float64(g.x), float64(g.y), float64(g.x + g.width), float64(g.y + g.height)}
+		e := frames.Shown(i, p, g.x, g.y, g.width, g.height, g.delay())
 		e.Bytes = length(g.data)
-		e.Properties["delay"] = frames.Delay(g.delay())
 		list = append(list, e)
 		return nil
 	})
@@ -156,19 +154,9 @@ func (f *file) texted() ([]format.Element, error) {
 		}
 		count[key]++
 		list = append(list, format.Element{ID: textID(i, key), Stable: fmt.Sprintf("text:%s:%d", key, count[key]), Kind: "text", Name: key,
-			Bytes: c.n, Properties: map[string]string{"text": short(text)}, Aspects: map[string]string{"text": format.HashOf([]byte(text))}})
+			Bytes: c.n, Properties: map[string]string{"text": frames.Short(text)}, Aspects: map[string]string{"text": format.HashOf([]byte(text))}})
 	}
 	return list, nil
-}
-
-// short is the beginning of a text.
-func short(s string) string {
-	for i := range s {
-		if i > 256 {
-			return s[:i] + "…"
-		}
-	}
-	return s
 }
 
 const xmpKey = "XML:com.adobe.xmp"

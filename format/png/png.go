@@ -27,6 +27,7 @@ import (
 	"strings"
 
 	"varve/format"
+	"varve/format/frames"
 	"varve/format/raster"
 	"varve/format/window"
 )
@@ -154,9 +155,5 @@ func (Format) Decode(ctx context.Context, in format.Input) (*raster.Image, error
 
 // Picture is the picture, decoded.
 func (f Format) Picture(ctx context.Context, in format.Input, _ int) (*format.Picture, error) {
-	p, err := f.Decode(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	return &format.Picture{Image: p, Source: format.Composited}, nil
+	return frames.Composited(f.Decode(ctx, in))
 }

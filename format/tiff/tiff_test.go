@@ -1,28 +1,32 @@
 package tiff
 
 import (
-	"fmt"
-	"os/exec"
-	"path/filepath"
+	"os"
 	"testing"
 
 	"varve/format"
 	"varve/format/formattest"
+	"varve/format/picturetest"
 )
+
+// ci: real applications are asked.
+func ci() bool { return os.Getenv("VARVE_CI") != "" }
 
 func TestSamples(t *testing.T) {
 	formattest.Run(t, Format{}, formattest.Files(t, "raster", ".tif"))
 }
 
-func TestX(t *testing.T) {
-	names, _ := filepath.Glob("/tmp/pt/*.tif")
-	for _, n := range names {
-		in, _ := exec.Command("cat", n).Output()
-		p, err := Format{}.Decode(t.Context(), format.Bytes(in))
-		if err != nil {
-			fmt.Println(n, err)
-			continue
-		}
-		fmt.Println(n, p.Width, p.Height, p.Model, p.Alpha, p.Depth)
+// TestSamplesAsImageMagick: every sample has the pixels that ImageMagick decodes.
+func TestSamplesAsImageMagick(t *testing.T) {
+	for name, b := range formattest.Files(t, "raster", ".tif") {
+		t.Run(name, func(t *testing.T) {
+			picturetest.Same(t, ci(), picturetest.Decode(t, Format{}, b), b, ".tif", "[0]", 0)
+		})
 	}
 }
+
+func FuzzSurvive(f *testing.F) {
+	formattest.Fuzz(f, Format{}, formattest.Files(f, "raster", ".tif"))
+}
+
+var _ format.Format = Format{}
