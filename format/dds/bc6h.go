@@ -53,6 +53,7 @@ func bc6hModes(mode int) (bc6hMode, bool) {
 
 // bc6h decodes blocks.
 type bc6h struct {
+	*partitions
 	signed bool
 	modes  [32]bc6hMode
 	bits   [32][]bc6hBit
@@ -63,7 +64,7 @@ type bc6hBit struct{ end, channel, bit uint8 }
 
 // newBC6H reads the layouts.
 func newBC6H(signed bool) *bc6h {
-	d := &bc6h{signed: signed}
+	d := &bc6h{partitions: newPartitions(), signed: signed}
 	for mode := range d.modes {
 		m, ok := bc6hModes(mode)
 		if !ok {
@@ -127,7 +128,7 @@ func (d *bc6h) decode(b []byte, px *[16][3]float32) {
 			n--
 		}
 		w := weight(r.take(n), size)
-		s := 2 * subset(m.regions, part, i)
+		s := 2 * d.subset(m.regions, part, i)
 		for c := range 3 {
 			px[i][c] = d.finish((ends[s][c]*(64-w) + ends[s+1][c]*w + 32) >> 6)
 		}

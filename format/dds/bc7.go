@@ -24,7 +24,7 @@ func bc7Modes(n int) bc7Mode {
 }
 
 // bc7 decodes a block.
-func bc7(b []byte, px *[16][4]uint8) {
+func (t *partitions) bc7(b []byte, px *[16][4]uint8) {
 	r := newBitReader(b)
 	n := 0
 	for n < 8 && r.take(1) == 0 {
@@ -51,7 +51,7 @@ func bc7(b []byte, px *[16][4]uint8) {
 		first, second, cb, ab = second, first, ab, cb
 	}
 	for i := range px {
-		s := subset(m.subsets, part, i)
+		s := t.subset(m.subsets, part, i)
 		lo, hi := &ends[2*s], &ends[2*s+1]
 		for c := range 3 {
 			px[i][c] = blend(lo[c], hi[c], weight(first[i], cb))
@@ -125,28 +125,4 @@ func bc7Indices(r *bitReader, m *bc7Mode, bits, part int) (index [16]int) {
 		index[i] = r.take(n)
 	}
 	return index
-}
-
-// subset is that of a pixel.
-func subset(subsets, part, pixel int) int {
-	switch subsets {
-	case 2:
-		return int(partitions2[part] >> pixel & 1)
-	case 3:
-		return int(partitions3[part] >> (2 * pixel) & 3)
-	}
-	return 0
-}
-
-// anchor reports whether a pixel is one.
-func anchor(subsets, part, pixel int) bool {
-	switch {
-	case pixel == 0:
-		return true
-	case subsets == 2:
-		return int(anchors2[part]) == pixel
-	case subsets == 3:
-		return int(anchors3[2*part]) == pixel || int(anchors3[2*part+1]) == pixel
-	}
-	return false
 }

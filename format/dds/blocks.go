@@ -11,8 +11,12 @@ import (
 func (l *layout) blocks(ctx context.Context, img *raster.Image, b []byte) error {
 	n := img.Channels()
 	var six *bc6h
-	if l.name == "BC6H" {
+	var parts *partitions
+	switch l.name {
+	case "BC6H":
 		six = newBC6H(l.signed)
+	case "BC7":
+		parts = newPartitions()
 	}
 	var px [16][4]uint8
 	var fl [16][3]float32
@@ -26,7 +30,7 @@ func (l *layout) blocks(ctx context.Context, img *raster.Image, b []byte) error 
 			if six != nil {
 				six.decode(block, &fl)
 			} else {
-				l.decode(block, &px)
+				l.decode(parts, block, &px)
 			}
 			for i := range 16 {
 				x, y := bx+i%4, by+i/4
@@ -46,7 +50,7 @@ func (l *layout) blocks(ctx context.Context, img *raster.Image, b []byte) error 
 }
 
 // decode decodes a block of whole numbers.
-func (l *layout) decode(b []byte, px *[16][4]uint8) {
+func (l *layout) decode(parts *partitions, b []byte, px *[16][4]uint8) {
 	switch l.name {
 	case "BC1":
 		colours(b, px, true)
@@ -68,7 +72,7 @@ func (l *layout) decode(b []byte, px *[16][4]uint8) {
 			px[i][2] = 0
 		}
 	case "BC7":
-		bc7(b, px)
+		parts.bc7(b, px)
 	}
 }
 

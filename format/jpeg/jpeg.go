@@ -190,29 +190,30 @@ func (Format) Validate(ctx context.Context, in format.Input) error {
 	if f != nil {
 		off = f.scan
 	}
-	return follow(ctx, w, off)
+	_, err = follow(ctx, w, off)
+	return err
 }
 
-// follow walks from a marker to the end of the file's picture.
-func follow(ctx context.Context, w *window.Window, off int64) error {
+// follow walks from a marker to the end of the picture, and returns where that is.
+func follow(ctx context.Context, w *window.Window, off int64) (int64, error) {
 	for scans := 0; ; {
 		if err := ctx.Err(); err != nil {
-			return err
+			return 0, err
 		}
 		kind, at, n, err := segment(w, off)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		off = at + n
 		switch kind {
 		case 0xd9:
-			return nil
+			return off, nil
 		case 0xda:
 			if scans++; scans > maxScans {
-				return fmt.Errorf("more than %d scans: %w", maxScans, format.ErrLimit)
+				return 0, fmt.Errorf("more than %d scans: %w", maxScans, format.ErrLimit)
 			}
 			if off, err = coded(ctx, w, off); err != nil {
-				return err
+				return 0, err
 			}
 		}
 	}
@@ -262,7 +263,7 @@ func (Format) Decode(ctx context.Context, in format.Input) (*raster.Image, error
 	if err != nil {
 		return nil, err
 	}
-	if err := follow(ctx, w, f.scan); err != nil {
+	if _, err := follow(ctx, w, f.scan); err != nil {
 		return nil, err
 	}
 	return f.decode(b)
@@ -382,4 +383,16 @@ func (x Format) Extract(ctx context.Context, in format.Input, id string) (*forma
 		return nil, err
 	}
 	return frames.Extract(p)
+}
+
+// Measure returns the size in pixels of a JPEG that begins a file, as it is written, and the bytes that it takes: more may
+// follow it.
+func Measure(ctx context.Context, in format.Input) (width, height int, length int64, err error) {
+	w := window.New(in)
+	f, err := open(ctx, w)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	length, err = follow(ctx, w, f.scan)
+	return f.width, f.height, length, err
 }

@@ -28,6 +28,7 @@ type file struct {
 	animated      bool
 	frames        []frame
 	texts         []chunk
+	end           int64
 }
 
 // frame is one of an animation.
@@ -103,7 +104,11 @@ func (f *file) chunk(c chunk) (err error) {
 		}
 		f.frames[n-1].data = append(f.frames[n-1].data, window.Span{Off: c.off + 4, Len: c.n - 4})
 	case "tEXt", "zTXt", "iTXt":
-		f.texts = append(f.texts, c)
+		if len(f.texts) < maxTexts {
+			f.texts = append(f.texts, c)
+		}
+	case "IEND":
+		f.end = c.off + c.n + 4
 	}
 	return nil
 }

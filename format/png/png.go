@@ -36,6 +36,7 @@ const (
 	signature = "\x89PNG\r\n\x1a\n"
 	maxChunks = 1 << 20
 	maxFrames = 1 << 16
+	maxTexts  = 1 << 10
 	maxText   = 1 << 20 // bytes of one text or profile, inflated: a profile may have 16 times that
 )
 
@@ -156,4 +157,13 @@ func (Format) Decode(ctx context.Context, in format.Input) (*raster.Image, error
 // Picture is the picture, decoded.
 func (f Format) Picture(ctx context.Context, in format.Input, _ int) (*format.Picture, error) {
 	return frames.Composited(f.Decode(ctx, in))
+}
+
+// Measure returns the size in pixels of a PNG that begins a file, and the bytes that it takes: more may follow it.
+func Measure(ctx context.Context, in format.Input) (width, height int, length int64, err error) {
+	f, err := open(ctx, in)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	return f.width, f.height, f.end, nil
 }
