@@ -3,12 +3,16 @@ package picturetest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"varve/format"
@@ -124,4 +128,58 @@ func Decode(t testing.TB, f format.Format, file []byte) *raster.Image {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// Fixtures holds the files of a folder against its truth.txt, made by its make.sh: of each a name and the SHA-256 of its
+// samples in 16 bits, as Pixel gives them. Where ci is true they are held against convert, too, which tells more.
+func Fixtures(t *testing.T, ci bool, f format.Format, dir string, options ...string) map[string][]byte {
+	t.Helper()
+	list, err := os.ReadFile(filepath.Join(dir, "truth.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]byte{}
+	for line := range strings.Lines(string(list)) {
+		name, want, _ := strings.Cut(strings.TrimSpace(line), " ")
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[name] = b
+		t.Run(name, func(t *testing.T) {
+			p := Decode(t, f, b)
+			h := sha256.New()
+			for i := range p.Width * p.Height {
+				for _, v := range Pixel(p, i) {
+					h.Write([]byte{byte(v), byte(v >> 8)})
+				}
+			}
+			if got := hex.EncodeToString(h.Sum(nil)); got != want {
+				t.Errorf("its samples have the hash %s", got)
+				if ci {
+					Same(t, ci, p, b, filepath.Ext(name), "[0]", 0, options...)
+				}
+			}
+		})
+	}
+	return out
+}
+
+// Cut holds a format to its word that a file is cut off: of no shorter file but those of which only the last spare bytes
+// are missing may it say that it is whole. An empty file, and one of zeros, are none either.
+func Cut(t *testing.T, f format.Format, file []byte, spare int) {
+	t.Helper()
+	step := max(1, len(file)/512)
+	for n := 0; n < len(file)-spare; n += step {
+		if err := format.Validate(t.Context(), f, format.Bytes(file[:n])); !errors.Is(err, format.ErrMalformed) {
+			t.Errorf("%d bytes of %d: %v", n, len(file), err)
+			return
+		}
+	}
+	if err := format.Validate(t.Context(), f, format.Bytes(make([]byte, len(file)))); !errors.Is(err, format.ErrMalformed) {
+		t.Errorf("of zeros: %v", err)
+	}
+	if err := format.Validate(t.Context(), f, format.Bytes(file)); err != nil {
+		t.Errorf("all of it: %v", err)
+	}
 }

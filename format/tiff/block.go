@@ -95,8 +95,8 @@ func (f *file) inflater(p *page, data []byte, rows int) (io.Reader, func(), erro
 			}
 		}
 	}
-	// A 1 is black to the decoder, and is as the page says to us: WhiteIsZero, which fax pages are, has no need.
-	return ccitt.NewReader(bytes.NewReader(data), order, sub, p.width, rows, &ccitt.Options{Invert: false, Align: false}), none, nil
+	// A black run is of ones; what those are the page says as of any.
+	return ccitt.NewReader(bytes.NewReader(data), order, sub, p.width, rows, &ccitt.Options{Invert: true}), none, nil
 }
 
 // unpack undoes PackBits and returns how many bytes there were.

@@ -16,6 +16,7 @@ import (
 // page is what a directory says of a picture.
 type page struct {
 	tags          map[uint16]entry
+	cut           error // something of the directory is not in the file
 	width, height int
 	bits          int // of a sample
 	samples       int // of a pixel
@@ -67,8 +68,9 @@ const (
 )
 
 // page makes sense of a directory. It refuses what no page can be, not what is not known.
-func (f *file) page(tags map[uint16]entry) (*page, error) {
-	p := &page{tags: tags}
+func (f *file) page(dir *directory) (*page, error) {
+	tags := dir.tags
+	p := &page{tags: tags, cut: dir.cut}
 	var err error
 	number := func(tag uint16, otherwise int) int {
 		e, ok := tags[tag]

@@ -14,6 +14,7 @@
 package tiff
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -109,28 +110,35 @@ func width(kind uint16) int64 {
 	return 0
 }
 
-// directory reads the directory at off, and returns the offset of the next.
-func (f *file) directory(off int64) (map[uint16]entry, int64, error) {
+// directory is one of a file.
+type directory struct {
+	tags map[uint16]entry
+	next int64 // where the next is; 0: there is none
+	cut  error // something of it is not in the file
+}
+
+// directory reads the directory at off.
+func (f *file) directory(off int64) (*directory, error) {
 	head, size, word := 2, 12, int64(4)
 	if f.big {
 		head, size, word = 8, 20, 8
 	}
 	b, err := f.w.At(off, head)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	n := int64(f.order.Uint16(b))
 	if f.big {
 		n = int64(f.order.Uint64(b))
 	}
 	if n <= 0 || n > maxEntries {
-		return nil, 0, format.Malformed("the directory at byte %d has %d entries", off, n)
+		return nil, format.Malformed("the directory at byte %d has %d entries", off, n)
 	}
 	b, err = f.w.At(off+int64(head), int(n)*size)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	tags := make(map[uint16]entry, n)
+	dir := &directory{tags: make(map[uint16]entry, n)}
 	for i := range n {
 		d := b[int(i)*size:][:size]
 		e := entry{kind: f.order.Uint16(d[2:]), count: int64(f.order.Uint32(d[4:]))}
@@ -141,18 +149,29 @@ func (f *file) directory(off int64) (map[uint16]entry, int64, error) {
 			e.off += 4
 			value = d[12:]
 		}
-		if w := width(e.kind); w == 0 || e.count < 0 || e.count > f.w.Size() {
-			continue // of a type that is not known, or out of the file: as if it were not there
-		} else if e.count*w > word {
+		tag, w := f.order.Uint16(d), width(e.kind)
+		if w == 0 {
+			continue // of a type that is not known
+		}
+		if e.count < 0 || e.count > f.w.Size() {
+			dir.cut = format.Malformed("tag %d of the directory at byte %d has %d values", tag, off, e.count)
+			continue
+		}
+		if e.count*w > word {
 			e.off = f.offset(value)
 		}
-		tags[f.order.Uint16(d)] = e
+		if e.off < 0 || e.off > f.w.Size() || e.count*w > f.w.Size()-e.off {
+			dir.cut = format.Malformed("cut off: tag %d is %d bytes at %d of a file of %d", tag, e.count*w, e.off, f.w.Size())
+		}
+		dir.tags[tag] = e
 	}
 	b, err = f.w.At(off+int64(head)+n*int64(size), int(word))
 	if err != nil {
-		return tags, 0, nil // the last one may lack it
+		dir.cut = err // a reader can do without
+		return dir, nil
 	}
-	return tags, f.offset(b), nil
+	dir.next = f.offset(b)
+	return dir, nil
 }
 
 func (f *file) offset(b []byte) int64 {
@@ -211,16 +230,16 @@ func (f *file) pages(ctx context.Context, first int64) ([]*page, error) {
 			return nil, fmt.Errorf("more than %d pages: %w", maxPages, format.ErrLimit)
 		}
 		seen[off] = true
-		tags, next, err := f.directory(off)
+		dir, err := f.directory(off)
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", len(list)+1, err)
 		}
-		p, err := f.page(tags)
+		p, err := f.page(dir)
 		if err != nil {
 			return nil, fmt.Errorf("page %d: %w", len(list)+1, err)
 		}
 		list = append(list, p)
-		off = next
+		off = dir.next
 	}
 	if len(list) == 0 {
 		return nil, format.Malformed("there is no page")
@@ -238,14 +257,14 @@ func read(ctx context.Context, in format.Input) (*file, []*page, error) {
 	return f, list, err
 }
 
-// Validate checks that the strips and tiles of all pages are in the file.
+// Validate checks that the directories of all pages are in the file, with all that they refer to.
 func (Format) Validate(ctx context.Context, in format.Input) error {
 	_, pages, err := read(ctx, in)
 	if err != nil {
 		return err
 	}
 	for i, p := range pages {
-		if err := p.inside(in.Size()); err != nil {
+		if err := cmp.Or(p.cut, p.inside(in.Size())); err != nil {
 			return fmt.Errorf("page %d: %w", i+1, err)
 		}
 	}
@@ -286,11 +305,11 @@ func (Format) Picture(ctx context.Context, in format.Input, size int) (*format.P
 func (f *file) inner(p *page) []*page {
 	var list []*page
 	for _, off := range p.inner[:min(len(p.inner), 64)] {
-		tags, _, err := f.directory(off)
+		dir, err := f.directory(off)
 		if err != nil {
 			continue
 		}
-		if q, err := f.page(tags); err == nil {
+		if q, err := f.page(dir); err == nil {
 			list = append(list, q)
 		}
 	}
