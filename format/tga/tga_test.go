@@ -30,3 +30,11 @@ func FuzzSurvive(f *testing.F) {
 }
 
 var _ format.Format = Format{}
+
+func TestFixtures(t *testing.T) {
+	files := picturetest.Fixtures(t, ci(), Format{}, "testdata", "-flip")
+	formattest.Run(t, Format{}, files)
+	for name, b := range files {
+		t.Run("cut/"+name, func(t *testing.T) { picturetest.Cut(t, Format{}, b, 0) })
+	}
+}
