@@ -1,0 +1,28 @@
+#!/bin/sh
+# Makes the fixtures of this folder with ImageMagick 6.9: a picture in many forms, and in truth.txt the SHA-256 of what
+# ImageMagick decodes of each: red, green, blue, alpha (of cmyk… the four inks) in 16 bits, little-endian.
+set -eu
+cd "$(dirname "$0")"
+draw="-size 17x11 xc: -channel R -fx i/w -channel G -fx j/h -channel B -fx (i*7+j*13)%17/16 +channel"
+faint="$draw -alpha set -channel A -fx (i+j)/28 +channel"
+rm -f truth.txt
+truth() {
+	case $1 in
+	cmyk*) kind=cmyk ;;
+	*) kind=rgba ;;
+	esac
+	name=$1
+	shift
+	echo "$name $(convert "${name}[0]" "$@" -depth 16 -endian LSB $kind:- | sha256sum | cut -d' ' -f1)" >>truth.txt
+}
+make() {
+	name=$1
+	shift
+	convert "$@" "$name"
+	truth "$name"
+}
+make lossless.webp $draw -define webp:lossless=true
+make losslessalpha.webp $faint -define webp:lossless=true -define webp:exact=true
+make lossy.webp $draw -quality 80
+make lossyalpha.webp $faint -quality 70
+make wide.webp $draw -resize 100x37! -quality 50
