@@ -80,7 +80,7 @@ func spaceNamed(name string) *space {
 
 // spaceOf returns how the pixels of a part are written; nil where it is not known.
 func (d *document) spaceOf(n *node, suffix string) *space {
-	if strings.HasSuffix(suffix, ".pixelselection") || n.kind == "transparencymask" || n.kind == "selectionmask" || n.kind == "filtermask" {
+	if strings.HasSuffix(suffix, ".pixelselection") || n.Kind == "transparencymask" || n.Kind == "selectionmask" || n.Kind == "filtermask" {
 		return spaceNamed("ALPHA")
 	}
 	name := d.get(n.Node, "colorspacename")

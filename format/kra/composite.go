@@ -58,7 +58,7 @@ func (d *document) blend(ctx context.Context, list []*node) (*raster.Image, erro
 	}
 	for i := len(list) - 1; i >= 0; i-- {
 		n := list[i]
-		if d.get(n.Node, "visible") == "0" || n.kind == "selectionmask" {
+		if d.get(n.Node, "visible") == "0" || n.Kind == "selectionmask" {
 			continue
 		}
 		opacity, err := strconv.Atoi(d.get(n.Node, "opacity"))
@@ -84,12 +84,12 @@ func (d *document) layer(ctx context.Context, n *node) (*raster.Image, error) {
 		}
 	}
 	for _, k := range n.kids {
-		if k.mask() && k.kind != "selectionmask" && d.get(k.Node, "visible") != "0" {
+		if k.mask() && k.Kind != "selectionmask" && d.get(k.Node, "visible") != "0" {
 			return nil, format.Unsupported("%s", k)
 		}
 	}
 	switch {
-	case n.kind == "grouplayer":
+	case n.Kind == "grouplayer":
 		var list []*node
 		for _, k := range n.kids {
 			if !k.mask() {
@@ -97,7 +97,7 @@ func (d *document) layer(ctx context.Context, n *node) (*raster.Image, error) {
 			}
 		}
 		return d.blend(ctx, list)
-	case n.kind == "paintlayer" && d.get(n.Node, "colorspacename") == d.space && n.parts[""] != nil:
+	case n.Kind == "paintlayer" && d.get(n.Node, "colorspacename") == d.space && n.parts[""] != nil:
 		if err := d.sameProfile(ctx, n); err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"varve/format"
+	"varve/format/layers"
 	"varve/format/xmlspan"
 	"varve/format/zipfile"
 )
@@ -37,23 +38,45 @@ type document struct {
 
 // node is a layer or a mask.
 type node struct {
-	*xmlspan.Node
+	*layers.Layer
 	parent *node
 	kids   []*node // masks, then layers
-	kind   string  // nodetype
 	id     string
 	uuid   string
-	name   string
 	file   string
 	parts  map[string]*zipfile.Entry // its entries, by what follows its file's name: "", ".icc", ".f1"
 }
-
-func (n *node) String() string { return fmt.Sprintf("%s %q", n.kind, n.name) }
 
 func (n *node) suffixes() []string { return slices.Sorted(maps.Keys(n.parts)) }
 
 // mask reports whether n is a mask, which stands among the masks of what it is in.
 func (n *node) mask() bool { return n.Local() == "mask" }
+
+// tree returns the document as a tree of layers, and whose nodes they are.
+func (d *document) tree() (layers.Tree, map[*layers.Layer]*node) {
+	of := make(map[*layers.Layer]*node, len(d.nodes))
+	top := &layers.Layer{Node: d.image, Doc: d.xml}
+	for _, n := range d.nodes {
+		of[n.Layer] = n
+		n.Up = top
+		if n.parent != nil {
+			n.Up = n.parent.Layer
+		}
+		n.Up.Kids = append(n.Up.Kids, n.Layer)
+		if n.Key = n.uuid; n.Key == "" {
+			n.Key = trail(n)
+		}
+	}
+	return layers.Tree{Doc: d.xml, Top: top}, of
+}
+
+// trail names a node of a time before uuids.
+func trail(n *node) string {
+	if n == nil {
+		return ""
+	}
+	return trail(n.parent) + n.String() + "/"
+}
 
 func open(ctx context.Context, in format.Input) (*document, error) {
 	z, err := zipfile.Open(in)
@@ -100,10 +123,11 @@ func (d *document) read(x *xmlspan.Node, parent *node) []*node {
 			if l := k.Local(); l != "layer" && l != "mask" {
 				continue
 			}
-			n := &node{Node: k, parent: parent, kind: d.get(k, "nodetype"), uuid: d.get(k, "uuid"), name: d.get(k, "name"), file: d.get(k, "filename")}
-			if n.kind == "" { // before there were others
-				n.kind = d.get(k, "layertype")
+			l := &layers.Layer{Node: k, Doc: d.xml, List: list.Local(), Kind: d.get(k, "nodetype"), Name: d.get(k, "name")}
+			if l.Kind == "" { // before there were others
+				l.Kind = d.get(k, "layertype")
 			}
+			n := &node{Layer: l, parent: parent, uuid: d.get(k, "uuid"), file: d.get(k, "filename")}
 			d.nodes = append(d.nodes, n)
 			n.kids = d.read(k, n)
 			out = append(out, n)

@@ -33,7 +33,7 @@ func (d *document) elements(ctx context.Context) ([]format.Element, error) {
 		out = append(out, *e)
 	}
 	for _, n := range slices.Backward(d.nodes) { // a group is where its layers are
-		if n.parent == nil || n.mask() || n.parent.kind != "grouplayer" {
+		if n.parent == nil || n.mask() || n.parent.Kind != "grouplayer" {
 			continue
 		}
 		g := &out[at[n.parent]]
@@ -56,14 +56,14 @@ func typeOf(kind string) string {
 
 // element says what a layer or a mask is.
 func (d *document) element(ctx context.Context, n *node) (*format.Element, error) {
-	e := &format.Element{ID: n.id, Stable: n.uuid, Kind: "layer", Name: n.name, Aspects: map[string]string{}}
+	e := &format.Element{ID: n.id, Stable: n.uuid, Kind: "layer", Name: n.Name, Aspects: map[string]string{}}
 	if n.parent != nil {
 		e.Parent = n.parent.id
 	}
 	switch {
 	case n.mask():
 		e.Kind = "mask"
-	case n.kind == "grouplayer":
+	case n.Kind == "grouplayer":
 		e.Kind = "group"
 	}
 	e.Properties = d.properties(n)
@@ -80,7 +80,7 @@ func (d *document) element(ctx context.Context, n *node) (*format.Element, error
 // what says the same as saying nothing.
 func (d *document) properties(n *node) map[string]string {
 	out := map[string]string{}
-	if t := typeOf(n.kind); t != "" && t != "group" {
+	if t := typeOf(n.Kind); t != "" && t != "group" {
 		out["type"] = t
 	}
 	for _, a := range n.Attrs {
@@ -122,7 +122,7 @@ func (d *document) aspects(ctx context.Context, n *node, e *format.Element) erro
 		}
 		e.Aspects["style"] = format.HashOf([]byte(style), fmt.Append(nil, sum))
 	}
-	if len(n.Kids) > 0 {
+	if len(n.Node.Kids) > 0 {
 		if inner := d.inner(n.Node, nil); inner != "" {
 			e.Aspects["content"] = format.HashOf([]byte(inner))
 		}

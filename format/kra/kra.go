@@ -77,7 +77,7 @@ func (Format) Validate(ctx context.Context, in format.Input) error {
 // validate checks that what a layer or mask cannot be without is there, and its tiles.
 func (d *document) validate(ctx context.Context, n *node) error {
 	need := map[string]string{"paintlayer": "", "shapelayer": ".shapelayer/content.svg"}
-	if suffix, ok := need[n.kind]; ok && n.parts[suffix] == nil && !d.legacy() {
+	if suffix, ok := need[n.Kind]; ok && n.parts[suffix] == nil && !d.legacy() {
 		return format.Malformed("%s: its data, %s%s, is not there", n, n.file, suffix)
 	}
 	for _, suffix := range n.suffixes() {

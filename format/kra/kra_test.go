@@ -307,8 +307,8 @@ func untouched(t *testing.T, into, b []byte, g *format.Grafting) {
 				t.Errorf("%s%s has other bytes", n, suffix)
 			}
 		}
-		if !bytes.Equal(x.xml.Text[n.Start:n.In], y.xml.Text[m.Start:m.In]) {
-			t.Errorf("%s: %s", n, y.xml.Text[m.Start:m.In])
+		if !bytes.Equal(x.xml.Text[n.Start:n.Node.In], y.xml.Text[m.Start:m.Node.In]) {
+			t.Errorf("%s: %s", n, y.xml.Text[m.Start:m.Node.In])
 		}
 	}
 }

@@ -57,7 +57,7 @@ func (d *document) places() []place {
 	d.image.Walk(func(x *xmlspan.Node) bool {
 		if n := owner[x]; n != nil {
 			of = n
-			if n.kind == "filelayer" {
+			if n.Kind == "filelayer" {
 				add(x, "source", "picture", n)
 			}
 			return true
