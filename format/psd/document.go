@@ -32,8 +32,9 @@ const (
 // document is a file as spans. Each byte of the file is in one: the header with the colour table, the resources with
 // their length, the layer section with its length, the merged image.
 type document struct {
-	in            format.Input
-	big           bool // PSB
+	in            format.Input // its reads end with the context of parse
+	file          format.Input // the same, for what outlives that
+	big           bool         // PSB
 	channels      int
 	width, height int
 	depth         int
@@ -70,7 +71,7 @@ type block struct {
 
 // parse reads the structure of a file, and no pixels.
 func parse(ctx context.Context, in format.Input) (*document, error) {
-	d := &document{in: contextInput{in, ctx}, inBlock: -1}
+	d := &document{in: contextInput{in, ctx}, file: in, inBlock: -1}
 	s := &scan{in: d.in, end: in.Size(), what: "header"}
 	d.header(s)
 	if s.err != nil {
@@ -272,7 +273,7 @@ func (s *scan) blockData(b *block, wide, document bool) bool {
 		pads[0], pads[2] = pads[2], pads[0]
 	}
 	for _, pad := range pads {
-		if s.left() == pad || s.left() > pad && signed(s.peek(int(pad)+4)[pad:min(pad+4, s.left())]) {
+		if s.left() == pad || s.left() > pad && signed(s.peek(int(pad) + 4)[pad:min(pad+4, s.left())]) {
 			s.at += pad
 			return true
 		}

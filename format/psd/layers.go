@@ -47,6 +47,7 @@ type layer struct {
 	pixels  span // of all channels
 
 	id           int64 // lyid; -1: none, or one that another has
+	number       int64 // what stands in lyid, also where others have the same; -1: it has none
 	idAt         int64 // where it stands
 	section      int
 	sectionBlend string // of the group
@@ -109,7 +110,7 @@ func (l *layerInfo) read(s *scan, big bool) {
 
 // readLayer reads a record.
 func readLayer(s *scan, big bool) layer {
-	l := layer{record: span{off: s.at}, id: -1, fill: 255}
+	l := layer{record: span{off: s.at}, id: -1, number: -1, fill: 255}
 	l.box = box{s.i32(), s.i32(), s.i32(), s.i32()}
 	n := int(s.u16())
 	if int64(n)*6 > s.left() {
@@ -160,6 +161,7 @@ func (l *layer) facts(s *scan) {
 			if b.data.n >= 4 && l.id < 0 {
 				l.idAt = in.at
 				l.id = int64(in.u32())
+				l.number = l.id
 			}
 		case "luni":
 			if name := in.unicode(); in.err == nil {

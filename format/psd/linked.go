@@ -12,6 +12,8 @@ type linked struct {
 	all      span // with its length and padding
 	data     span // of the file, in liFD
 	link     span // of the descriptor with its version, in liFE
+
+	moved int64 // how much longer what took its place is
 }
 
 const maxLinked = 1 << 16
