@@ -58,7 +58,8 @@ func (Format) Match(name string, head []byte) bool {
 }
 
 const (
-	smallRegion = 16 << 10 // bytes below which neighbours share a region
+	smallRegion  = 16 << 10 // bytes below which neighbours share a region
+	maxInflation = 1032     // times that zip can make bytes more
 )
 
 // Regions returns the channels of layers, the files of smart objects, big blocks and resources, and the merged image.
@@ -235,7 +236,13 @@ func (d *document) checkRows(packing int, at span, width int, n int64) error {
 		if sum > at.n-n*size {
 			return format.Malformed("rows of %d bytes in %d", sum, at.n-n*size)
 		}
+		if least := n * int64((rowBytes(width, d.depth)+127)/128*2); sum < least {
+			return format.Malformed("rows of %d bytes, want %d at least", sum, least)
+		}
 	case packZip, packPredicted:
+		if most := at.n*maxInflation + 1<<16; n*int64(rowBytes(width, d.depth)) > most {
+			return format.Malformed("%d bytes of zip hold no %d rows", at.n, n)
+		}
 	default:
 		return format.Unsupported("compression %d", packing)
 	}
