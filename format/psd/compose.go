@@ -219,6 +219,7 @@ func (d *document) faults(n *node) []string {
 	kind := l.kind(n.group)
 	add(l.block("lfx2", "lmfx", "lrFX") != nil, "effects")
 	add(kind == "adjustment", "adjustments")
+	add(l.block("artb") != nil, "backgrounds of artboards")
 	empty := l.box.width() == 0 || l.box.height() == 0
 	add(empty && l.block("GdFl", "PtFl", "vscg") != nil && !n.group, "gradients and patterns")
 	mode := l.blendOf(n.group)
@@ -227,6 +228,7 @@ func (d *document) faults(n *node) []string {
 	add(joint(mode) != nil && d.mode != modeRGB, "blending of hue and lightness")
 	if m, err := d.maskOf(l); err == nil && m != nil {
 		add(m.feather != 0 || m.vFeather != 0, "soft edges of masks")
+		add(m.user && (m.density != 255 || m.vDensity != 255), "the density of two masks together")
 	}
 	add(l.block("vmsk", "vsms") != nil && l.plane(idMask) == nil && l.block("vscg", "SoCo", "GdFl", "PtFl") == nil, "vector masks")
 	add(empty && l.block("SoCo") != nil && l.block("vmsk", "vsms") != nil, "shapes")
@@ -234,6 +236,35 @@ func (d *document) faults(n *node) []string {
 		add(!plain(r), "blending ranges")
 	}
 	return out
+}
+
+// exact reports whether what this package draws of the stack is what Photoshop draws, to a rounding.
+func (d *document) exact() bool {
+	good := d.mode == modeRGB || d.mode == modeGray
+	walk(d.layers.tree, func(n *node) {
+		l := d.layers.of(n)
+		if !good || l.hidden() {
+			return
+		}
+		switch l.blendOf(n.group) {
+		case "norm", "pass", "mul ", "scrn", "dark", "lite":
+		default:
+			good = false
+		}
+		good = good && len(d.faults(n)) == 0 && l.kind(n.group) != "text" && !l.clipped && (l.fill == 255 || !n.group)
+		good = good && !d.set(l, "knko") && (l.block("tsly") == nil || d.set(l, "tsly"))
+	})
+	return good
+}
+
+// set reports whether the first byte of a block is not zero.
+func (d *document) set(l *layer, key string) bool {
+	b := l.block(key)
+	if b == nil || b.data.n < 1 {
+		return false
+	}
+	v, err := d.load(span{b.data.off, 1}, 1)
+	return err == nil && v[0] != 0
 }
 
 // plainFill is a layer that fills the canvas with one colour, of an RGB document; nil for others.

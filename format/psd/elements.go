@@ -142,7 +142,7 @@ func (l *lister) masks(k *layer, at int, contents func(*block) []byte) error {
 		return err
 	}
 	owner := l.list[at].ID
-	if m != nil && m.flags&maskRendered == 0 {
+	if m != nil && (m.user || m.flags&maskRendered == 0) {
 		box, flags, outside, id := m.box, m.flags, m.outside, idMask
 		if m.user {
 			box, flags, outside, id = m.userBox, m.userFlags, m.userOut, idUser

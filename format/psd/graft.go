@@ -16,7 +16,7 @@ import (
 // replaced where it stands; another goes beside its old neighbours, and gets a new number if its own is taken. A group
 // goes with all that is in it. What a layer needs goes along: files of smart objects, patterns.
 //
-// The merged image is made anew where the stack allows it (see restack); else the document says that it is not real, and
+// The merged image is made anew where the stack allows it (see exact); else the document says that it is not real, and
 // the previews are taken out.
 func (Format) Graft(ctx context.Context, into, from format.Input, ids []string) (*format.Grafting, error) {
 	a, err := parse(ctx, into)
@@ -175,11 +175,7 @@ func (g *stacking) write(ctx context.Context) (*format.Grafting, error) {
 	if err := g.compare(); err != nil {
 		return nil, err
 	}
-	stale, err := g.pictures(ctx, w)
-	if err != nil {
-		return nil, err
-	}
-	o, err := w.output()
+	o, stale, err := g.pictures(ctx, w)
 	if err != nil {
 		return nil, err
 	}

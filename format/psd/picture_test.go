@@ -3,9 +3,9 @@ package psd
 import (
 	"bytes"
 	"image/png"
+	"maps"
 	"math"
 	"slices"
-	"maps"
 	"strings"
 	"testing"
 

@@ -57,6 +57,7 @@ type stacking struct {
 	related    bool  // the two are versions of one document
 	notes      []string
 	changed    bool
+	dirty      box // where the canvas may look different; only its rows count
 
 	ids    map[int64]*slot    // of the stack, by number
 	places map[string][]*slot // those without a number, by place
@@ -145,12 +146,14 @@ func each(list []*slot, do func(*slot)) {
 // put puts a node and all that is in it into the stack: in the place of what it is there, or beside its old neighbours.
 func (g *stacking) put(n *node) error {
 	fresh := slots(g.from, []*node{n}, nil, true)[0]
+	g.touch(g.from, n)
 	if old := g.match(n); old != nil && !old.grafted {
 		alike, err := sameRun(g.into, old.node, g.from, n)
 		if err != nil || alike {
 			return err
 		}
 		g.lost(old, fresh)
+		g.touch(g.into, old.node)
 		fresh.parent, fresh.was = old.parent, old.node.last
 		i := slices.Index(old.parent.children, old)
 		old.parent.children[i] = fresh
@@ -170,6 +173,25 @@ func (g *stacking) put(n *node) error {
 	g.note([]*slot{fresh}, parent.place)
 	g.changed = true
 	return nil
+}
+
+// touch makes where a node is seen dirty.
+func (g *stacking) touch(d *document, n *node) {
+	walk([]*node{n}, func(k *node) {
+		l := d.layers.of(k)
+		b := l.box
+		if b.width() == 0 || b.height() == 0 {
+			if k.group || l.kind(false) == "layer" {
+				return
+			}
+			b = box{0, 0, g.into.height, g.into.width} // what has no box is everywhere
+		}
+		if g.dirty.height() == 0 {
+			g.dirty = b
+			return
+		}
+		g.dirty.top, g.dirty.bottom = min(g.dirty.top, b.top), max(g.dirty.bottom, b.bottom)
+	})
 }
 
 // home is the group of the stack that a node belongs into, and which of the nodes that it is in, or itself, is in that.

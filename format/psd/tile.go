@@ -157,7 +157,7 @@ func (v *view) mask(l *layer, s *surface) ([]float32, error) {
 		return nil, err
 	}
 	c := l.plane(idMask)
-	if c == nil {
+	if c == nil || m.flags&maskRendered != 0 && !m.user && l.kind(false) == "shape" { // the path has shaped the pixels
 		return nil, nil
 	}
 	outside := float32(m.outside) / 255
