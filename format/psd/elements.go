@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"varve/format"
 )
@@ -206,44 +207,61 @@ func maskProperties(flags, density uint8, feather float64) map[string]string {
 	return p
 }
 
-// hash makes the aspects of pixels, channels side by side on all processors: hashing takes most of the time.
+// result is what hashing the channels of a job gave.
+type result struct {
+	sums [][]byte
+	err  error
+}
+
+const apart = 1 << 20 // bytes of channels from which on they are hashed side by side
+
+// hash makes the aspects of pixels. Hashing takes most of the time: channels go side by side on all processors.
 func (l *lister) hash(ctx context.Context) error {
-	type result struct {
-		sums [][]byte
-		err  error
-	}
 	done := make([]result, len(l.jobs))
 	type task struct{ job, channel int }
-	tasks := make(chan task)
-	var group sync.WaitGroup
-	for i := range l.jobs {
-		done[i].sums = make([][]byte, len(l.jobs[i].ids))
-	}
-	var lock sync.Mutex
-	for range workers() {
-		group.Go(func() {
-			buffer := make([]byte, 0, 64<<10)
-			for t := range tasks {
-				sum, err := l.d.channelSum(l.jobs[t.job].layer, l.jobs[t.job].ids[t.channel], &buffer)
-				lock.Lock()
-				done[t.job].sums[t.channel] = sum
-				done[t.job].err = errors.Join(done[t.job].err, err)
-				lock.Unlock()
-			}
-		})
-	}
-	for i := range l.jobs {
-		for c := range l.jobs[i].ids {
-			if ctx.Err() == nil {
-				tasks <- task{i, c}
-			}
+	var tasks []task
+	size := int64(0)
+	for i, j := range l.jobs {
+		done[i].sums = make([][]byte, len(j.ids))
+		for c, id := range j.ids {
+			tasks = append(tasks, task{i, c})
+			size += j.layer.plane(id).data.n
 		}
 	}
-	close(tasks)
-	group.Wait()
+	var next atomic.Int64
+	var lock sync.Mutex
+	work := func() {
+		buffer := make([]byte, 0, 64<<10)
+		for ctx.Err() == nil {
+			n := int(next.Add(1)) - 1
+			if n >= len(tasks) {
+				return
+			}
+			t := tasks[n]
+			sum, err := l.d.channelSum(l.jobs[t.job].layer, l.jobs[t.job].ids[t.channel], &buffer)
+			lock.Lock()
+			done[t.job].sums[t.channel] = sum
+			done[t.job].err = errors.Join(done[t.job].err, err)
+			lock.Unlock()
+		}
+	}
+	if size < apart {
+		work()
+	} else {
+		var group sync.WaitGroup
+		for range workers() {
+			group.Go(work)
+		}
+		group.Wait()
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	return l.hashed(done)
+}
+
+// hashed puts the hashes of channels into the list.
+func (l *lister) hashed(done []result) error {
 	for i, j := range l.jobs {
 		if err := done[i].err; err != nil {
 			return fmt.Errorf("layer %q: %w", j.layer.name, err)

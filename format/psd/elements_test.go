@@ -11,19 +11,6 @@ import (
 	"varve/format/formattest"
 )
 
-func TestDump(t *testing.T) {
-	for name, b := range samples(t) {
-		l, err := Format{}.Elements(t.Context(), format.Bytes(b))
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		t.Log(name)
-		for _, e := range l {
-			t.Logf("   %s<%s %s %q %v %v %d", e.ID, e.Parent, e.Kind, e.Name, e.Bounds, e.Properties, len(e.Aspects))
-		}
-	}
-}
-
 // TestEdits: between two saves of a document by Photoshop, just those layers differ of which it is known.
 func TestEdits(t *testing.T) {
 	var truth struct {
@@ -46,7 +33,6 @@ func TestEdits(t *testing.T) {
 				got = append(got, "+"+id+" "+e.Name)
 			} else if old.Hash() != e.Hash() || fmt.Sprint(old.Bounds) != fmt.Sprint(e.Bounds) {
 				got = append(got, id+" "+e.Name)
-				t.Logf("%s: %s %s\n%v %v %v\n%v %v %v", pair, id, e.Name, old.Properties, old.Aspects, old.Bounds, e.Properties, e.Aspects, e.Bounds)
 			}
 		}
 		for _, l := range want.Added {

@@ -2,6 +2,7 @@ package psd
 
 import (
 	"bytes"
+	"errors"
 	"image/png"
 	"maps"
 	"math"
@@ -25,8 +26,6 @@ func expected(t testing.TB) map[string]string {
 		case "psd-tools/adjustments/curves_grayscale", "psd-tools/adjustments/levels_grayscale", "psd-tools/adjustments/adjustment_clipping",
 			"psd-tools/adjustments/adjustment_nested_composition_4", "psd-tools/adjustments/adjustment_nested_composition_5":
 			out[name] = base + ".png"
-		case "psd-tools/group-clipping/group-clipping":
-			out[name] = base + "-photoshop.png"
 		}
 	}
 	return out
@@ -45,8 +44,8 @@ func readPNG(t testing.TB, b []byte) *raster.Image {
 	return p
 }
 
-// apart is the largest and the mean distance of two pictures as they are shown over white, of 255.
-func apart(a, b *raster.Image) (most, mean float64) {
+// distance is the largest and the mean distance of two pictures as they are shown over white, of 255.
+func distance(a, b *raster.Image) (most, mean float64) {
 	if a.Width != b.Width || a.Height != b.Height {
 		return 999, 999
 	}
@@ -62,36 +61,33 @@ func apart(a, b *raster.Image) (most, mean float64) {
 	return most, mean / float64(len(x.Pix)/4*3)
 }
 
+// TestDecodeTruth: the merged image is what another reader shows.
 func TestDecodeTruth(t *testing.T) {
 	want := expected(t)
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		in := format.Bytes(formattest.Sample(t, "psd/"+name))
-		m, err := format.Decode(t.Context(), Format{}, in)
+		m, err := format.Decode(t.Context(), Format{}, format.Bytes(formattest.Sample(t, "psd/"+name)))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		d, _ := parse(t.Context(), in)
 		truth := readPNG(t, formattest.Sample(t, "psd/"+want[name]))
-		most, mean := apart(m, truth)
-		c, note, err := d.composite(t.Context(), 1)
-		if err != nil {
-			t.Logf("%s: %v %.3f; %v", name, most, mean, err)
-			continue
+		m.Profile, truth.Profile = nil, nil // numbers, not colours
+		if most, mean := distance(m, truth); most > 2 {
+			t.Errorf("%s: %v, %v", name, most, mean)
 		}
-		most2, mean2 := apart(c, truth)
-		t.Logf("%s: %v %.3f; composite %v %.3f %s", name, most, mean, most2, mean2, note)
 	}
 }
 
-// TestCompositeTruth compares what layers look like with the merged image that the application wrote.
+// TestCompositeTruth: what layers look like together is the merged image that the application wrote, where nothing says
+// that something is left out; and it is exact where a graft relies on that.
 func TestCompositeTruth(t *testing.T) {
+	compared, exact := 0, 0
 	for name, b := range samples(t) {
 		d, err := parse(t.Context(), format.Bytes(b))
-		if err != nil || len(d.layers.list) == 0 {
-			continue
+		if err != nil {
+			t.Fatal(err)
 		}
-		if real, _ := d.hasMerged(); !real {
+		if real, _ := d.hasMerged(); !real || len(d.layers.list) == 0 {
 			continue
 		}
 		m, err := d.mergedImage(t.Context(), 1)
@@ -100,11 +96,31 @@ func TestCompositeTruth(t *testing.T) {
 			continue
 		}
 		c, note, err := d.composite(t.Context(), 1)
-		if err != nil {
-			t.Logf("%s: %v", name, err)
+		if errors.Is(err, format.ErrUnsupported) {
 			continue
 		}
-		most, mean := apart(m, c)
-		t.Logf("%v %.3f %s %s", most, mean, name, note)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		most, mean := distance(m, c)
+		limit := 2.0
+		switch {
+		case d.exact():
+			exact++
+		case note != "":
+			continue
+		case strings.Contains(name, "text-layer"): // edges of text are blended by another curve
+			limit = 40
+		case strings.Contains(name, "fill-opacity"): // a layer whose transparency does not shape it
+			limit = 25
+		}
+		compared++
+		if most > limit {
+			t.Errorf("%s: %v, %v", name, most, mean)
+		}
+	}
+	if compared < 55 || exact < 40 {
+		t.Errorf("only %d were compared, of which %d exact", compared, exact)
 	}
 }
