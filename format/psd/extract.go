@@ -206,14 +206,14 @@ func (d *document) reduce(w *draft) error {
 	if err != nil {
 		return err
 	}
-	var records [][]byte
+	used := map[string]bool{}
 	for _, p := range w.order {
-		b, err := d.load(d.layers.list[p.record].record, maxRecord)
+		ids, err := d.uuids(&d.layers.list[p.record])
 		if err != nil {
 			return err
 		}
-		if len(files) > 0 {
-			records = append(records, b)
+		for _, id := range ids {
+			used[id] = true
 		}
 	}
 	for i, b := range d.blocks {
@@ -224,12 +224,9 @@ func (d *document) reduce(w *draft) error {
 			w.block[i] = nil
 			o := new(format.Output)
 			for _, f := range files {
-				for _, r := range records {
-					if f.block == i && mentions(r, f.uuid) {
-						d.copy(o, f.all)
-						pad(o, o.Size(), 4)
-						break
-					}
+				if f.block == i && used[f.uuid] {
+					d.copy(o, f.all)
+					pad(o, o.Size(), 4)
 				}
 			}
 			if o.Size() > 0 {

@@ -38,7 +38,10 @@ func (Format) Graft(ctx context.Context, into, from format.Input, ids []string) 
 	if err != nil {
 		return nil, err
 	}
-	g := newStacking(a, b, related)
+	g, err := newStacking(a, b, related)
+	if err != nil {
+		return nil, err
+	}
 	for _, n := range nodes {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -165,7 +168,7 @@ func (g *stacking) write(ctx context.Context) (*format.Grafting, error) {
 	w := same(g.into)
 	w.order = flat(g.root.children, nil)
 	number(w.order, g.into, g.from)
-	needs := &dependencies{stacking: g, draft: w}
+	needs := &dependencies{stacking: g, draft: w, files: map[string]bool{}}
 	if err := needs.merge(); err != nil {
 		return nil, err
 	}

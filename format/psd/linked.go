@@ -1,6 +1,9 @@
 package psd
 
-import "crypto/sha256"
+import (
+	"crypto/sha256"
+	"slices"
+)
 
 // linked is a smart object's file: in the document, or a path to where it is.
 type linked struct {
@@ -146,6 +149,24 @@ func uuidOf(key string, b []byte) string {
 	}
 	s.skip(8)
 	return s.descriptor().get("Idnt").text
+}
+
+// uuids returns which files a layer shows: one, as a rule, named in several blocks.
+func (d *document) uuids(l *layer) ([]string, error) {
+	var out []string
+	for _, b := range l.blocks {
+		switch b.key {
+		case "SoLd", "SoLE", "PlLd", "plLd":
+			data, err := d.load(b.data, maxDescriptor)
+			if err != nil {
+				return nil, err
+			}
+			if id := uuidOf(b.key, data); id != "" && !slices.Contains(out, id) {
+				out = append(out, id)
+			}
+		}
+	}
+	return out, nil
 }
 
 // fileSum hashes the bytes of a smart object's file.

@@ -12,8 +12,9 @@ import (
 type dependencies struct {
 	*stacking
 	draft *draft
-	names [][]byte // records that are grafted
-	kept  []int    // records of the newer document that stay
+	names [][]byte        // records that are grafted
+	files map[string]bool // that they show, by uuid
+	kept  []int           // records of the newer document that stay
 }
 
 func (k *dependencies) merge() error {
@@ -31,8 +32,15 @@ func (k *dependencies) merge() error {
 			return fmt.Errorf("records of layers: %w", format.ErrLimit)
 		}
 		k.names = append(k.names, b)
+		ids, err := k.from.uuids(&k.from.layers.list[p.record])
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			k.files[id] = true
+		}
 	}
-	if err := k.files(); err != nil {
+	if err := k.linked(); err != nil {
 		return err
 	}
 	if err := k.patterns(); err != nil {
@@ -53,27 +61,19 @@ func (k *dependencies) needed(id string) bool {
 	return slices.ContainsFunc(k.names, func(b []byte) bool { return mentions(b, id) })
 }
 
-// files merges the files of smart objects.
-func (k *dependencies) files() error {
-	theirs, err := k.from.linkedFiles()
-	if err != nil || len(theirs) == 0 {
-		return err
-	}
-	ours, err := k.into.linkedFiles()
-	if err != nil {
-		return err
-	}
+// linked merges the files of smart objects.
+func (k *dependencies) linked() error {
 	var add []linked
-	for _, f := range theirs {
-		if !k.needed(f.uuid) {
+	for _, f := range k.theirs {
+		if !k.files[f.uuid] {
 			continue
 		}
-		i := slices.IndexFunc(ours, func(g linked) bool { return g.uuid == f.uuid })
+		i := slices.IndexFunc(k.ours, func(g linked) bool { return g.uuid == f.uuid })
 		if i < 0 {
 			add = append(add, f)
 			continue
 		}
-		alike, err := k.sameFile(ours[i], f)
+		alike, err := k.sameFile(f)
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (k *dependencies) files() error {
 		if err := k.shared(f); err != nil {
 			return err
 		}
-		k.swap(ours, i, f)
+		k.swap(k.ours, i, f)
 	}
 	for _, f := range add {
 		k.append(k.from.blocks[f.block], f.all)
@@ -91,26 +91,58 @@ func (k *dependencies) files() error {
 	return nil
 }
 
-// sameFile reports whether two files of smart objects are the same: not how they are noted, but what is in them.
-func (k *dependencies) sameFile(ours, theirs linked) (bool, error) {
-	if ours.kind != theirs.kind {
-		return false, nil
+// sameFile reports whether the newer document has the same file of a smart object: not how it is noted, but what is in
+// it.
+func (g *stacking) sameFile(f linked) (alike bool, err error) {
+	if known, ok := g.alike[f.uuid]; ok {
+		return known, nil
 	}
-	if ours.kind == "liFD" {
-		return sameBytes(k.into, ours.data, k.from, theirs.data)
+	for _, our := range g.ours {
+		switch {
+		case our.uuid != f.uuid || our.kind != f.kind:
+			continue
+		case f.kind == "liFD":
+			alike, err = sameBytes(g.into, our.data, g.from, f.data)
+		default:
+			alike, err = sameBytes(g.into, our.all, g.from, f.all)
+		}
+		g.alike[f.uuid] = alike
+		break
 	}
-	return sameBytes(k.into, ours.all, k.from, theirs.all)
+	return alike, err
+}
+
+// sameFiles reports whether the newer document has the same files of all smart objects in a node.
+func (g *stacking) sameFiles(n *node) (bool, error) {
+	if len(g.theirs) == 0 {
+		return true, nil
+	}
+	for i := n.first; i <= n.last; i++ {
+		ids, err := g.from.uuids(&g.from.layers.list[i])
+		if err != nil {
+			return false, err
+		}
+		for _, f := range g.theirs {
+			if !slices.Contains(ids, f.uuid) {
+				continue
+			}
+			if alike, err := g.sameFile(f); err != nil || !alike {
+				return false, err
+			}
+		}
+	}
+	return true, nil
 }
 
 // shared refuses to change a file that a layer which stays has too.
 func (k *dependencies) shared(f linked) error {
 	for _, i := range k.kept {
 		l := &k.into.layers.list[i]
-		b, err := k.into.load(l.record, maxRecord)
+		ids, err := k.into.uuids(l)
 		if err != nil {
 			return err
 		}
-		if mentions(b, f.uuid) {
+		if slices.Contains(ids, f.uuid) {
 			return &format.Refusal{Reason: fmt.Sprintf("the content of the smart object %q was another then, and %q has the same", f.name, l.name),
 				Advice: "take that layer too, or extract the old content and place it"}
 		}

@@ -71,7 +71,9 @@ func TestDecodeTruth(t *testing.T) {
 			continue
 		}
 		truth := readPNG(t, formattest.Sample(t, "psd/"+want[name]))
-		m.Profile, truth.Profile = nil, nil // numbers, not colours
+		if strings.HasPrefix(name, "ag-psd") { // which shows numbers, not colours
+			m.Profile, truth.Profile = nil, nil
+		}
 		if most, mean := distance(m, truth); most > 2 {
 			t.Errorf("%s: %v, %v", name, most, mean)
 		}

@@ -81,13 +81,13 @@ func (d *document) owners(files []linked) (map[string]string, error) {
 	}
 	var err error
 	walk(d.layers.tree, func(n *node) {
-		b := d.layers.of(n).block("SoLd", "SoLE", "PlLd", "plLd")
-		if b == nil || err != nil {
+		if err != nil {
 			return
 		}
-		var data []byte
-		if data, err = d.load(b.data, maxDescriptor); err == nil {
-			if id := uuidOf(b.key, data); out[id] == "" {
+		var ids []string
+		ids, err = d.uuids(d.layers.of(n))
+		for _, id := range ids {
+			if out[id] == "" {
 				out[id] = n.id
 			}
 		}

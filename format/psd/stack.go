@@ -59,15 +59,25 @@ type stacking struct {
 	changed    bool
 	dirty      box // where the canvas may look different; only its rows count
 
+	ours   []linked // files of smart objects
+	theirs []linked
+	alike  map[string]bool    // by uuid, of files in both: whether they are the same
 	ids    map[int64]*slot    // of the stack, by number
 	places map[string][]*slot // those without a number, by place
 	was    map[*node]string   // places of the older document's nodes
 	count  map[string]int     // how many of them are at a place
 }
 
-func newStacking(into, from *document, related bool) *stacking {
+func newStacking(into, from *document, related bool) (*stacking, error) {
 	g := &stacking{into: into, from: from, root: &slot{was: -1}, related: related, ids: map[int64]*slot{}, places: map[string][]*slot{},
-		was: map[*node]string{}, count: map[string]int{}}
+		was: map[*node]string{}, count: map[string]int{}, alike: map[string]bool{}}
+	var err error
+	if g.theirs, err = from.linkedFiles(); err != nil {
+		return nil, err
+	}
+	if g.ours, err = into.linkedFiles(); err != nil {
+		return nil, err
+	}
 	g.root.children = slots(into, into.layers.tree, g.root, false)
 	g.note(g.root.children, "")
 	var walk func(list []*node, in string)
@@ -80,7 +90,7 @@ func newStacking(into, from *document, related bool) *stacking {
 		}
 	}
 	walk(from.layers.tree, "")
-	return g
+	return g, nil
 }
 
 // placeIn stands for the names of a node and of the groups that it is in.
@@ -149,6 +159,9 @@ func (g *stacking) put(n *node) error {
 	g.touch(g.from, n)
 	if old := g.match(n); old != nil && !old.grafted {
 		alike, err := sameRun(g.into, old.node, g.from, n)
+		if err == nil && alike {
+			alike, err = g.sameFiles(n)
+		}
 		if err != nil || alike {
 			return err
 		}

@@ -141,7 +141,7 @@ func TestPreviewTruth(t *testing.T) {
 		}
 		got := *p.Image
 		got.Profile, truth.Profile = nil, nil
-		if most, mean := distance(&got, truth); mean > 2 {
+		if most, mean := distance(&got, truth); mean > 4 { // decoders of JPEG smooth colours in different ways
 			t.Errorf("%s: %v, %v", name, most, mean)
 		}
 	}
