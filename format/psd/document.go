@@ -294,6 +294,9 @@ func (s *scan) blockLoose(b *block, wide bool) {
 	s.skip(min(-n&3, s.left()))
 }
 
+// ended is the error of the context of parse.
+func (d *document) ended() error { return d.in.(contextInput).ctx.Err() }
+
 // load reads a span, of at most max bytes.
 func (d *document) load(p span, max int64) ([]byte, error) {
 	return format.ReadSpan(d.in, p.off, p.n, max)

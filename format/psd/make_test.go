@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/klauspost/compress/zlib"
 )
@@ -18,6 +19,7 @@ type made struct {
 	blocks        []madeBlock
 	negated       bool
 	packing       int // of layers
+	packedMerged  bool
 }
 
 type madeBlock struct {
@@ -78,6 +80,10 @@ func (m *made) file() []byte {
 	b = append(be(b, 4, int64(len(res))), res...)
 	section := m.section()
 	b = append(be(b, m.wide(), int64(len(section))), section...)
+	if m.packedMerged {
+		white := bytes.Repeat([]byte{0xff}, rowBytes(m.width, m.depth))
+		return append(b, packRows(slices.Repeat([][]byte{white}, channels*m.height), packRLE, m.depth, m.big)...)
+	}
 	b = append(b, 0, 0)
 	return append(b, bytes.Repeat([]byte{0xff}, channels*m.height*rowBytes(m.width, m.depth))...)
 }

@@ -14,7 +14,7 @@ import (
 
 const (
 	maxRemerged = 32 << 20 // pixels of the merged image that are made anew
-	maxRedrawn  = 64 << 20 // pixels of layers that are drawn for that
+	maxRedrawn  = 48 << 20 // pixels of layers that are drawn for that
 )
 
 // pictures makes the document of a draft, with a merged image and a preview that are true; where the stack has what this

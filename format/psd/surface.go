@@ -62,15 +62,40 @@ func (s *surface) draw(t *surface, mode string, clip bool) {
 	if mix == nil {
 		mix = separable("norm")
 	}
+	weights := make([]float32, x1-x0)
 	for y := y0; y < y1; y++ {
 		i := (y-s.y)*s.w + x0 - s.x
 		j := (y-t.y)*t.w + x0 - t.x
+		if mode == "norm" && !clip {
+			s.cover(t, i, j, weights)
+			continue
+		}
 		for range x1 - x0 {
 			if a := t.alpha[j]; a > 0 {
 				s.blend(t, i, j, a, mix, all, clip)
 			}
 			i++
 			j++
+		}
+	}
+}
+
+// cover is draw of pixels side by side, as they are.
+func (s *surface) cover(t *surface, i, j int, weights []float32) {
+	under, over := s.alpha[i:i+len(weights)], t.alpha[j:j+len(weights)]
+	for k, a := range over {
+		weights[k] = a
+		if b := under[k]; a > 0 && a < 1 && b < 1 {
+			under[k] = b + a - a*b
+			weights[k] = a / under[k]
+		} else if a >= 1 {
+			under[k] = 1
+		}
+	}
+	for c := range s.colour {
+		b, l := s.colour[c][i:i+len(weights)], t.colour[c][j:j+len(weights)]
+		for k, w := range weights {
+			b[k] += (l[k] - b[k]) * w
 		}
 	}
 }

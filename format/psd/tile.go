@@ -78,19 +78,22 @@ func (v *view) gather(l *layer, b box, planes []*channel, s *surface, into [][]f
 	if len(readers) == 0 {
 		return nil
 	}
+	row := make([]byte, readers[0].rowBytes)
+	if v.f == 1 {
+		return v.gatherExact(b, readers, row, s, into)
+	}
 	colours := len(s.colour)
 	lines := make([][]float32, len(readers))
 	for i := range lines {
 		lines[i] = make([]float32, width)
 	}
-	row := make([]byte, readers[0].rowBytes)
 	from := max(0, v.top+s.y*v.f-b.top)              // first row of the channel in the view
 	to := min(b.height(), v.top+(s.y+s.h)*v.f-b.top) // after the last
 	at := 0                                          // rows that were read
 	weights := make([]float32, s.w*s.h)              // how much of a pixel of the view was summed
 	step := 1 + (v.f-1)/rowsOfBin                    // rows to a row that is read
 	for y := from; y < to; y += step {
-		if err := v.d.in.(contextInput).ctx.Err(); err != nil {
+		if err := v.d.ended(); err != nil {
 			return err
 		}
 		for i, r := range readers {
@@ -106,6 +109,33 @@ func (v *view) gather(l *layer, b box, planes []*channel, s *surface, into [][]f
 		v.sum(b, y, step, lines, s, into, weights, colours)
 	}
 	v.mean(s, into, weights, colours)
+	return nil
+}
+
+// gatherExact reads planes pixel by pixel.
+func (v *view) gatherExact(b box, readers []*rows, row []byte, s *surface, into [][]float32) error {
+	line := make([]float32, b.width())
+	x0, y0 := s.x-b.left, s.y+v.top-b.top
+	for i, r := range readers {
+		if err := r.skip(y0); err != nil {
+			return err
+		}
+		for y := range s.h {
+			if y%64 == 0 && v.d.ended() != nil {
+				return v.d.ended()
+			}
+			if err := r.next(row); err != nil {
+				return err
+			}
+			floats(line, row, v.d.depth)
+			copy(into[i][y*s.w:(y+1)*s.w], line[x0:])
+		}
+	}
+	if len(readers) <= len(s.colour) { // no alpha: all of it is there
+		for i := range s.alpha {
+			s.alpha[i] = 1
+		}
+	}
 	return nil
 }
 
