@@ -285,9 +285,10 @@ func square(id int, name string, at, side int, colour ...float64) madeLayer {
 
 // group is the records of a group: its end, what is in it, its head.
 func group(id int, name string, inside ...madeLayer) []madeLayer {
-	out := []madeLayer{{name: "</Layer group>", id: id + 1000, section: sectionEnd, opacity: 255}}
+	none := make([]float64, 4) // channels without pixels
+	out := []madeLayer{{name: "</Layer group>", id: id + 1000, section: sectionEnd, opacity: 255, colour: none}}
 	out = append(out, inside...)
-	return append(out, madeLayer{name: name, id: id, section: sectionOpen, opacity: 255, blend: "pass"})
+	return append(out, madeLayer{name: name, id: id, section: sectionOpen, opacity: 255, blend: "pass", colour: none})
 }
 
 func rgbDocument(layers ...madeLayer) *made {
