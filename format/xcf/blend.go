@@ -16,6 +16,9 @@ const (
 	erase
 	antiErase
 	behind
+	fused // side by side, as far as there is room
+	split
+	colorErase
 )
 
 // Spaces in which colours are mixed.
@@ -75,8 +78,8 @@ func addition(a, b float64) float64   { return a + b }
 func subtract(a, b float64) float64   { return a - b }
 func darken(a, b float64) float64     { return min(a, b) }
 func lighten(a, b float64) float64    { return max(a, b) }
-func dodge(a, b float64) float64      { return min(over(a, 1-b), 1) }
-func burn(a, b float64) float64       { return max(1-over(1-a, b), 0) }
+func dodge(a, b float64) float64      { return over(a, 1-b) }
+func burn(a, b float64) float64       { return 1 - over(1-a, b) }
 func exclusion(a, b float64) float64  { return 0.5 - 2*(a-0.5)*(b-0.5) }
 func extract(a, b float64) float64    { return a - b + 0.5 }
 func merge(a, b float64) float64      { return a + b - 0.5 }
@@ -222,8 +225,10 @@ func laterOf(mode uint32) (blending, bool) {
 		}
 	case 58:
 		b = blending{name: "erase", composite: erase, compSpace: linear, space: linear}
-	case 59, 60:
-		b = blending{name: []string{"merge", "split"}[mode-59], composite: union, compSpace: linear, space: linear, part: "mode " + []string{"merge", "split"}[mode-59]}
+	case 59:
+		b = blending{name: "merge", composite: fused, compSpace: linear, space: linear}
+	case 60:
+		b = blending{name: "split", composite: split, compSpace: linear, space: linear}
 	case passThrough:
 		b = blending{name: "pass through", composite: replace, compSpace: linear, space: linear}
 	case 62:
@@ -231,7 +236,7 @@ func laterOf(mode uint32) (blending, bool) {
 	case 63:
 		b = blending{name: "anti erase", composite: antiErase, compSpace: linear, space: linear}
 	case 57:
-		b = blending{name: "color erase", composite: union, compSpace: linear, space: linear, part: "mode color erase"}
+		b = blending{name: "color erase", composite: colorErase, compSpace: linear, space: perceptual}
 	default:
 		return b, false
 	}
@@ -269,11 +274,11 @@ func legacyOf(mode uint32) (blending, bool) {
 	case 11, 12, 13, 14:
 		b.name, b.mix = []string{"hue", "saturation", "color", "value"}[mode-11]+" (legacy)", hsv(int(mode)-11)
 	case 15:
-		with("divide", func(a, b float64) float64 { return min(a/(b+1.0/256), 1) })
+		with("divide", func(a, b float64) float64 { return 256.0 / 255 * a / (b + 1.0/255) })
 	case 16:
-		with("dodge", func(a, b float64) float64 { return min(over(a, 1-b), 1) })
+		with("dodge", dodge)
 	case 17:
-		with("burn", func(a, b float64) float64 { return 1 - over(1-a, b) })
+		with("burn", burn)
 	case 18:
 		with("hard light", hardLight)
 	case 20:
@@ -281,7 +286,7 @@ func legacyOf(mode uint32) (blending, bool) {
 	case 21:
 		with("grain merge", merge)
 	case 22:
-		b.name, b.composite, b.part = "color erase (legacy)", union, "mode color erase"
+		b.name, b.composite = "color erase (legacy)", colorErase
 	default:
 		return b, false
 	}

@@ -21,6 +21,10 @@ func (f *flattener) composite(b, src *band, how blending, opacity float32, whole
 		if alpha == 0 && how.composite == union {
 			continue
 		}
+		if how.composite == colorErase {
+			how.wipe(in, layer, alpha)
+			continue
+		}
 		comp := [3]float32{layer[0], layer[1], layer[2]}
 		if how.mix != nil && alpha != 0 && in[3] != 0 {
 			comp = how.mixed(in, layer)
@@ -31,25 +35,12 @@ func (f *flattener) composite(b, src *band, how blending, opacity float32, whole
 
 // mixed returns the mode's colour of two.
 func (how *blending) mixed(in, layer []float32) [3]float32 {
-	a, b := rgb{float64(in[0]), float64(in[1]), float64(in[2])}, rgb{float64(layer[0]), float64(layer[1]), float64(layer[2])}
-	to, back := toPerceptual, toLinear
-	if how.compSpace == perceptual {
-		to, back = toLinear, toPerceptual
-	}
-	if how.space != how.compSpace {
-		for c := range 3 {
-			a[c], b[c] = to(a[c]), to(b[c])
-		}
+	var a, b rgb
+	for c := range 3 {
+		a[c], b[c] = how.mixing(in[c]), how.mixing(layer[c])
 	}
 	m := how.mix(a, b)
-	var out [3]float32
-	for c := range 3 {
-		if how.space != how.compSpace {
-			m[c] = back(m[c])
-		}
-		out[c] = float32(m[c])
-	}
-	return out
+	return [3]float32{how.covering(m[0]), how.covering(m[1]), how.covering(m[2])}
 }
 
 // cover mixes by alpha: in is what is below, and becomes what is there.
@@ -115,7 +106,67 @@ func (how *blending) cover(in, layer []float32, comp [3]float32, alpha, opacity 
 		in[3] *= 1 - alpha
 	case antiErase:
 		in[3] += (1 - in[3]) * alpha
+	case split:
+		in[3] = max(in[3]-alpha, 0)
+	case fused:
+		if a := min(in[3], 1-alpha) + alpha; a > 0 {
+			for c := range 3 {
+				in[c] += (layer[c] - in[c]) * alpha / a
+			}
+			in[3] = a
+		}
 	}
+}
+
+// wipe takes the layer's colour out of what is below: as much becomes transparent as can be said to be of it.
+func (how *blending) wipe(in, layer []float32, alpha float32) {
+	if in[3] == 0 || alpha == 0 {
+		return
+	}
+	var a, b rgb
+	for c := range 3 {
+		a[c], b[c] = how.mixing(in[c]), unit(how.mixing(layer[c]))
+	}
+	left := 0.0
+	for c := range 3 {
+		if d := a[c] - b[c]; d > 0 {
+			left = max(left, d/(1-b[c]))
+		} else if d < 0 {
+			left = max(left, -d/b[c])
+		}
+	}
+	left = min(left, 1)
+	there := 1 - float64(alpha) + left*float64(alpha)
+	if there > 0 && left > 0 {
+		k := left * float64(alpha) / there
+		for c := range 3 {
+			comp := how.covering((a[c]-b[c])/left + b[c])
+			in[c] += (comp - in[c]) * float32(k)
+		}
+	}
+	in[3] *= float32(there)
+}
+
+// mixing brings a value of the space in which layers cover each other into the one in which their colours mix.
+func (how *blending) mixing(v float32) float64 {
+	switch {
+	case how.space == how.compSpace:
+		return float64(v)
+	case how.space == linear:
+		return toLinear(float64(v))
+	}
+	return toPerceptual(float64(v))
+}
+
+// covering is the way back.
+func (how *blending) covering(v float64) float32 {
+	switch {
+	case how.space == how.compSpace:
+		return float32(v)
+	case how.space == linear:
+		return float32(toPerceptual(v))
+	}
+	return float32(toLinear(v))
 }
 
 // round brings a group's pixels to the precision of the document, which is how GIMP keeps them.

@@ -39,8 +39,12 @@ func (d *document) readPaths() error {
 		c.take(8)
 		n := c.u32()
 		for range n {
-			v := &vector{name: c.text(), tattoo: c.u32(), visible: c.u32() != 0, linked: c.u32() != 0}
-			parasites, strokes := c.u32(), c.u32()
+			v := &vector{name: c.text()}
+			v.tattoo = c.u32()
+			v.visible = c.u32() != 0
+			v.linked = c.u32() != 0
+			parasites := c.u32()
+			strokes := c.u32()
 			for range parasites {
 				c.text()
 				c.take(4)
@@ -52,7 +56,8 @@ func (d *document) readPaths() error {
 			from := c.at
 			for range strokes {
 				c.take(8)
-				floats, points := int64(c.u32()), int64(c.u32())
+				floats := int64(c.u32())
+			points := int64(c.u32())
 				c.skip(points * (4 + 4*min(floats, 64)))
 				if c.err != nil {
 					return fmt.Errorf("paths: %w", c.err)
@@ -188,7 +193,7 @@ func (Format) Elements(ctx context.Context, in format.Input) ([]format.Element, 
 
 func (d *document) element(ctx context.Context, it *item) (format.Element, error) {
 	e := format.Element{ID: it.id, Stable: it.stable, Kind: "layer", Name: it.name,
-		Bounds: []float64{float64(it.x), float64(it.y), float64(it.x + it.width), float64(it.y + it.height)},
+		Bounds:  []float64{float64(it.x), float64(it.y), float64(it.x + it.width), float64(it.y + it.height)},
 		Aspects: map[string]string{}}
 	if it.parent != nil {
 		e.Parent = it.parent.id
@@ -330,7 +335,8 @@ func (d *document) parasites(it *item) ([]parasite, error) {
 		}
 		c := &cursor{in: format.Bytes(b)}
 		for c.at < int64(len(b)) && len(out) < maxParasites {
-			name, flags := c.text(), c.u32()
+			name := c.text()
+			flags := c.u32()
 			n := int64(c.u32())
 			from := c.at
 			c.skip(n)

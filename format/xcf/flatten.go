@@ -246,11 +246,9 @@ func (f *flattener) put(ctx context.Context, b *band, it *item, depth int) error
 		}
 	}
 	if it.mask != nil && it.applyMask {
-		how := how
 		if err := f.cover(src, it, it.group && it.mode == passThrough, b); err != nil {
 			return err
 		}
-		_ = how
 	}
 	if it.group && it.mode == passThrough && it.opacity == 1 {
 		copy(b.pix, src.pix)

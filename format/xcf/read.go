@@ -406,6 +406,11 @@ func (d *document) level(c *cursor, at int64, it *item) (*level, error) {
 	if len(l.levels) == 0 {
 		return nil, format.Malformed("a hierarchy at %d without a level", at)
 	}
+	for _, at := range l.levels { // those behind the first are width, height and 4 bytes of 0, and nobody reads them
+		if at > d.in.Size()-12 {
+			return nil, format.Malformed("the file of %d bytes ends within a level at %d", d.in.Size(), at)
+		}
+	}
 	l.at = l.levels[0]
 	c.at = l.at
 	w, h = c.u32(), c.u32()
@@ -525,8 +530,8 @@ func (c *cursor) text() string {
 func (c *cursor) props() ([]prop, error) {
 	var out []prop
 	for {
-		p := prop{at: c.at, kind: c.u32()}
-		p.n = int64(c.u32())
+		p := prop{at: c.at}
+		p.kind, p.n = c.u32(), int64(c.u32())
 		p.off = c.at
 		if c.err != nil {
 			return nil, c.err
