@@ -274,7 +274,7 @@ func legacyOf(mode uint32) (blending, bool) {
 	case 11, 12, 13, 14:
 		b.name, b.mix = []string{"hue", "saturation", "color", "value"}[mode-11]+" (legacy)", hsv(int(mode)-11)
 	case 15:
-		with("divide", func(a, b float64) float64 { return 256.0 / 255 * a / (b + 1.0/255) })
+		with("divide", over)
 	case 16:
 		with("dodge", dodge)
 	case 17:

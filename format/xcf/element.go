@@ -57,7 +57,7 @@ func (d *document) readPaths() error {
 			for range strokes {
 				c.take(8)
 				floats := int64(c.u32())
-			points := int64(c.u32())
+				points := int64(c.u32())
 				c.skip(points * (4 + 4*min(floats, 64)))
 				if c.err != nil {
 					return fmt.Errorf("paths: %w", c.err)

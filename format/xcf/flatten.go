@@ -123,7 +123,7 @@ func (f *flattener) picture(ctx context.Context, list []*item, w, h, x, y int) (
 			return nil, err
 		}
 		b := f.blank(w, min(tileSide, h-top), x, y+top)
-		if err := f.stack(ctx, b, list, 0); err != nil {
+		if err := f.stack(ctx, b, list, 0, true); err != nil {
 			return nil, err
 		}
 		f.store(img, b, top)
@@ -184,10 +184,11 @@ func (b *band) in(space int) {
 	b.space = space
 }
 
-// stack puts layers, the first on top, onto a band.
-func (f *flattener) stack(ctx context.Context, b *band, list []*item, depth int) error {
+// stack puts layers, the first on top, onto a band. The lowest that is visible has nothing below it if the band is bare: it
+// is normal then, whatever its mode.
+func (f *flattener) stack(ctx context.Context, b *band, list []*item, depth int, bare bool) error {
 	for _, it := range slices.Backward(list) {
-		if it.hidden || it.opacity == 0 {
+		if it.hidden {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -196,9 +197,10 @@ func (f *flattener) stack(ctx context.Context, b *band, list []*item, depth int)
 		if it.effects {
 			f.missed["layer effects"] = true
 		}
-		if err := f.put(ctx, b, it, depth); err != nil {
+		if err := f.put(ctx, b, it, depth, bare); err != nil {
 			return fmt.Errorf("layer %q: %w", it.name, err)
 		}
+		bare = false
 	}
 	if depth == 0 && f.floating != nil {
 		f.missed["the floating selection"] = true
@@ -206,15 +208,18 @@ func (f *flattener) stack(ctx context.Context, b *band, list []*item, depth int)
 	return nil
 }
 
-// put composites one layer or group.
-func (f *flattener) put(ctx context.Context, b *band, it *item, depth int) error {
+// manner returns how a layer is put onto what is below it.
+func (f *flattener) manner(it *item, bare bool) blending {
 	how, ok := blendingOf(it.mode)
 	if !ok {
 		f.missed[modeName(it.mode)] = true
-		how, _ = blendingOf(28)
 	}
 	if how.part != "" {
 		f.missed[how.part] = true
+	}
+	if !ok || bare && it.mode != passThrough {
+		how, _ = blendingOf(28)
+		return how
 	}
 	if c := it.composite; c >= union && c <= intersection && how.composite <= intersection {
 		how.composite = c
@@ -225,18 +230,24 @@ func (f *flattener) put(ctx context.Context, b *band, it *item, depth int) error
 	if s := space(it.blendSpace); s != 0 && how.composite != legacy {
 		how.space = s
 	}
+	return how
+}
+
+// put composites one layer or group.
+func (f *flattener) put(ctx context.Context, b *band, it *item, depth int, bare bool) error {
+	how := f.manner(it, bare)
 	src := f.blank(b.w, b.h, b.x, b.y)
 	defer func() { f.spare = append(f.spare, src.pix) }()
 	switch {
 	case it.group && it.mode == passThrough:
 		b.in(linear)
 		copy(src.pix, b.pix)
-		if err := f.stack(ctx, src, it.children, depth+1); err != nil {
+		if err := f.stack(ctx, src, it.children, depth+1, bare); err != nil {
 			return err
 		}
 		src.in(linear)
 	case it.group:
-		if err := f.stack(ctx, src, it.children, depth+1); err != nil {
+		if err := f.stack(ctx, src, it.children, depth+1, true); err != nil {
 			return err
 		}
 		f.round(src)
