@@ -25,10 +25,10 @@ type vector struct {
 	strokes         []byte
 }
 
-// readPaths reads the property that holds all paths, up to version 17.
+// readPaths reads the property that holds all paths, up to version 17. Simple ones are in the older form.
 func (d *document) readPaths() error {
 	for _, p := range d.props {
-		if p.kind != propVectors {
+		if p.kind != propVectors && p.kind != propPaths {
 			continue
 		}
 		b, err := format.ReadSpan(d.in, p.off, p.n, maxBlob)
@@ -36,32 +36,18 @@ func (d *document) readPaths() error {
 			return err
 		}
 		c := &cursor{in: format.Bytes(b)}
-		c.take(8)
+		c.take(4)
+		if p.kind == propVectors {
+			c.take(4)
+		}
 		n := c.u32()
 		for range n {
-			v := &vector{name: c.text()}
-			v.tattoo = c.u32()
-			v.visible = c.u32() != 0
-			v.linked = c.u32() != 0
-			parasites := c.u32()
-			strokes := c.u32()
-			for range parasites {
-				c.text()
-				c.take(4)
-				c.skip(int64(c.u32()))
-				if c.err != nil {
-					return fmt.Errorf("paths: %w", c.err)
-				}
-			}
-			from := c.at
-			for range strokes {
-				c.take(8)
-				floats := int64(c.u32())
-				points := int64(c.u32())
-				c.skip(points * (4 + 4*min(floats, 64)))
-				if c.err != nil {
-					return fmt.Errorf("paths: %w", c.err)
-				}
+			v := &vector{visible: true}
+			from := int64(0)
+			if p.kind == propVectors {
+				from = v.read(c)
+			} else {
+				from = v.readOld(c)
 			}
 			if c.err != nil {
 				return fmt.Errorf("paths: %w", c.err)
@@ -71,6 +57,47 @@ func (d *document) readPaths() error {
 		}
 	}
 	return nil
+}
+
+// read reads a path, and returns where its strokes begin.
+func (v *vector) read(c *cursor) int64 {
+	v.name = c.text()
+	v.tattoo = c.u32()
+	v.visible = c.u32() != 0
+	v.linked = c.u32() != 0
+	parasites := c.u32()
+	strokes := c.u32()
+	for ; parasites > 0 && c.err == nil; parasites-- {
+		c.text()
+		c.take(4)
+		c.skip(int64(c.u32()))
+	}
+	from := c.at
+	for ; strokes > 0 && c.err == nil; strokes-- {
+		c.take(8)
+		floats := int64(c.u32())
+		points := int64(c.u32())
+		c.skip(points * (4 + 4*min(floats, 64)))
+	}
+	return from
+}
+
+// readOld reads a path in the form of GIMP 1 and 2, which later ones write where it is enough.
+func (v *vector) readOld(c *cursor) int64 {
+	v.name = c.text()
+	v.linked = c.u32() != 0
+	from := c.at
+	c.take(5)
+	points := int64(c.u32())
+	version := c.u32()
+	if version >= 2 {
+		c.take(4)
+	}
+	if version >= 3 {
+		v.tattoo = c.u32()
+	}
+	c.skip(points * 12)
+	return from
 }
 
 // skip passes over n bytes.

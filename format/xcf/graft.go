@@ -52,7 +52,7 @@ func (Format) Graft(ctx context.Context, into, from format.Input, ids []string) 
 			return nil, err
 		}
 	}
-	out := &format.Grafting{Notes: g.notes}
+	out := new(format.Grafting)
 	if len(g.taken) == 0 && len(g.added) == 0 {
 		out.Content = new(format.Output)
 		out.Content.Span(into, 0, into.Size())
@@ -64,6 +64,7 @@ func (Format) Graft(ctx context.Context, into, from format.Input, ids []string) 
 	if out.Content, err = g.write(); err != nil {
 		return nil, err
 	}
+	out.Notes = g.notes
 	out.Changed, err = g.changed(ctx, out.Content)
 	return out, err
 }
@@ -309,23 +310,25 @@ func (g *graft) there(it *item) *node {
 	return nil
 }
 
-// insert puts a new layer beside the neighbours that it had.
+// insert puts a new layer beside the neighbours that it had; where its group is gone, where that was.
 func (g *graft) insert(it *item) {
 	var parent *node
-	siblings := g.from.roots
-	if it.parent != nil {
-		siblings = it.parent.children
-		parent = g.there(it.parent)
-		if parent == nil || !parent.it.group {
-			parent = nil
-			g.notes = append(g.notes, fmt.Sprintf("%q was in the group %q, which is not there any more: it is at the top", it.name, it.parent.name))
+	stand, siblings := it, g.from.roots
+	for up := it.parent; up != nil; up = up.parent {
+		if n := g.there(up); n != nil && n.it.group {
+			parent, siblings = n, up.children
+			break
 		}
+		stand = up
+	}
+	if stand != it {
+		g.notes = append(g.notes, fmt.Sprintf("%q was in the group %q, which is not there any more: it is where that was", it.name, it.parent.name))
 	}
 	list := &g.roots
 	if parent != nil {
 		list = &parent.children
 	}
-	at, k := 0, slices.Index(siblings, it)
+	at, k := 0, slices.Index(siblings, stand)
 	for i, s := range siblings {
 		n := g.there(s)
 		if n == nil || n.parent != parent {

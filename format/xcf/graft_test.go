@@ -123,18 +123,18 @@ func sample(p *raster.Image, x, y int) (out [4]uint16) {
 func TestGraftTree(t *testing.T) {
 	old, newer := fixture(t, "old.xcf"), fixture(t, "new.xcf")
 	was, is := elements(t, old), elements(t, newer)
-	if got, want := outline(was), "Top Group >Inner >>Deep >Inside Low >Lone a.png Spot Way"; got != want {
+	if got, want := outline(was), "Top Group >Inner >>Deep >Inside Low >Lone Background Spot Way"; got != want {
 		t.Fatalf("%s, want %s", got, want)
 	}
 	for _, c := range []struct{ what, want, changed string }{
-		{"Deep", "Group >Newer >Inner >>Deep >Inside, moved a.png Way", "Deep"},
-		{"Lone", "Group >Newer >Inner >Inside, moved Lone a.png Way", "Lone"},
-		{"Low", "Group >Newer >Inner >Inside, moved Low >Lone a.png Way", "Low Lone"},
-		{"Top", "Top Group >Newer >Inner >Inside, moved a.png Way", "Top"},
-		{"Inside", "Group >Newer >Inner >Inside a.png Way", "Inside"},
-		{"Spot", "Group >Newer >Inner >Inside, moved a.png Spot Way", "Spot"},
-		{"Group", "Group >Newer >Inner >>Deep >Inside a.png Way", "Deep Inside"},
-		{"Way", "Group >Newer >Inner >Inside, moved a.png Way", ""},
+		{"Deep", "Group >Newer >Inner >>Deep >Inside, moved Background Way", "Deep"},
+		{"Lone", "Group >Newer >Inner >Inside, moved Lone Background Way", "Lone"},
+		{"Low", "Group >Newer >Inner >Inside, moved Low >Lone Background Way", "Low Lone"},
+		{"Top", "Top Group >Newer >Inner >Inside, moved Background Way", "Top"},
+		{"Inside", "Group >Newer >Inner >Inside Background Way", "Inside"},
+		{"Spot", "Group >Newer >Inner >Inside, moved Background Spot Way", "Spot"},
+		{"Group", "Group >Newer >Inner >>Deep >Inside Background Way", "Deep Inside"},
+		{"Way", "Group >Newer >Inner >Inside, moved Background Way", ""},
 	} {
 		b, g := grafted(t, newer, old, ids(was, c.what))
 		got := elements(t, b)
@@ -298,7 +298,7 @@ func TestGIMP(t *testing.T) {
 	}
 	old, newer := fixture(t, "old.xcf"), fixture(t, "new.xcf")
 	was := elements(t, old)
-	for i, names := range [][]string{{"Deep"}, {"Low"}, {"Top", "Group"}, {"Top", "Group", "Low", "a.png", "Spot"}} {
+	for i, names := range [][]string{{"Deep"}, {"Low"}, {"Top", "Group"}, {"Top", "Group", "Low", "Background", "Spot"}} {
 		b, _ := grafted(t, newer, old, ids(was, names...))
 		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("graft%d.xcf", i)), b, 0o644); err != nil {
 			t.Fatal(err)

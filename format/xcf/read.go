@@ -42,6 +42,7 @@ const (
 	propCompression  = 17
 	propTattoo       = 20
 	propParasites    = 21
+	propPaths        = 23
 	propVectors      = 25
 	propLockContent  = 28
 	propGroup        = 29
