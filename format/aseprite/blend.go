@@ -181,14 +181,32 @@ func setLum(c rgb, l float64) rgb {
 	return c
 }
 
+// setSat sets the saturation of a colour. Of two channels that are the same, Aseprite takes one for both the middle and an
+// end, and leaves the other as it was; sprites look as they do with that.
 func setSat(c rgb, s float64) rgb {
-	low, top := min(c[0], c[1], c[2]), max(c[0], c[1], c[2])
-	if top == low {
-		return rgb{}
+	pick := func(first bool, a, b int) int {
+		if first {
+			return a
+		}
+		return b
 	}
-	for i := range c {
-		c[i] = (c[i] - low) * s / (top - low)
+	low := pick(c[1] < c[2], 1, 2)
+	low = pick(c[0] < c[low], 0, low)
+	top := pick(c[1] > c[2], 1, 2)
+	top = pick(c[0] > c[top], 0, top)
+	var mid int
+	if c[0] > c[1] {
+		mid = pick(c[1] > c[2], 1, pick(c[0] > c[2], 2, 0))
+	} else {
+		mid = pick(c[1] > c[2], pick(c[2] > c[0], 2, 0), 1)
 	}
+	if c[top] > c[low] {
+		c[mid] = (c[mid] - c[low]) * s / (c[top] - c[low])
+		c[top] = s
+	} else {
+		c[mid], c[top] = 0, 0
+	}
+	c[low] = 0
 	return c
 }
 

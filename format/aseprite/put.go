@@ -121,6 +121,9 @@ func (g *graft) standalone(s *sprite, c *cel, here *layer) (*unit, error) {
 // free gives the cels that are links to one what they show, before that is changed.
 func (g *graft) free(old *cel) error {
 	for _, c := range old.layer.cels {
+		if c.kind != 1 {
+			continue
+		}
 		r, err := c.real()
 		if err != nil {
 			return err
@@ -141,7 +144,7 @@ func (g *graft) free(old *cel) error {
 
 // passes reports whether a link leads through another cel.
 func passes(c, through *cel) bool {
-	for n := 0; c != nil && c.kind == 1 && n < 1<<16; n++ {
+	for n := 0; c != nil && c.kind == 1 && n <= maxLinks; n++ {
 		if c = c.layer.at(c.link); c == through {
 			return true
 		}

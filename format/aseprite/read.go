@@ -15,6 +15,7 @@ const (
 	maxChunk  = 256 << 20 // bytes of one that is read whole
 	maxChunks = 1 << 22
 	maxNested = 256
+	maxLinks  = 64 // from a cel to the one that it shows; Aseprite makes 1
 )
 
 // chunk is where one lies.
@@ -446,7 +447,7 @@ func (l *layer) at(frame int) *cel {
 func (c *cel) real() (*cel, error) {
 	r := c
 	for n := 0; r != nil && r.kind == 1; n++ {
-		if n > 1<<16 {
+		if n > maxLinks {
 			return nil, format.Malformed("cels of layer %q are each other", c.layer.name)
 		}
 		r = c.layer.at(r.link)
