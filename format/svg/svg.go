@@ -26,6 +26,7 @@ import (
 	"strings"
 
 	"varve/format"
+	"varve/format/splice"
 	"varve/format/xmlspan"
 )
 
@@ -37,7 +38,7 @@ func (Format) Name() string { return "svg" }
 
 // Match looks for a first element svg, or for the extension where the head has none.
 func (Format) Match(name string, head []byte) bool {
-	text, _, err := xmlspan.Plain(head[:len(head)&^1])
+	text, _, err := splice.Plain(head[:len(head)&^1])
 	if err != nil {
 		return false
 	}
@@ -70,7 +71,7 @@ type file struct {
 }
 
 func open(in format.Input) (*file, error) {
-	text, exact, err := xmlspan.Read(in)
+	text, exact, err := splice.Read(in, xmlspan.MaxText)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,159 @@
+package stl
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"strings"
+	"testing"
+
+	"varve/format"
+	"varve/format/formattest"
+)
+
+func TestSamples(t *testing.T) {
+	files := formattest.Files(t, "stl", ".stl", "")
+	maps.DeleteFunc(files, func(name string, _ []byte) bool { return strings.Contains(name, "damaged") })
+	formattest.Run(t, Format{}, files)
+	bad := format.Bytes(formattest.Sample(t, "stl/assimp-crlf-damaged/3DSMaxExport.damaged.STL"))
+	if err := format.Validate(t.Context(), Format{}, bad); !errors.Is(err, format.ErrMalformed) {
+		t.Errorf("the damaged one: %v", err)
+	}
+}
+
+// TestTruth: counts, bounds and areas of the exported scene, and that the two forms of one spider are the same shape.
+func TestTruth(t *testing.T) {
+	for name, want := range map[string]struct{ area, top float64 }{"base": {15.5207, 0.91}, "mesh": {15.65783, 1.035}} {
+		m, err := format.Model(t.Context(), Format{}, format.Bytes(formattest.Sample(t, "stl/generated-blender/"+name+".stl")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		area := 0.0
+		for _, o := range m.Objects {
+			for _, f := range o.Mesh.Triangles {
+				a, b, c := o.Mesh.Positions[f[0]], o.Mesh.Positions[f[1]], o.Mesh.Positions[f[2]]
+				var n [3]float64
+				for k := range 3 {
+					i, j := (k+1)%3, (k+2)%3
+					n[k] = (b[i]-a[i])*(c[j]-a[j]) - (b[j]-a[j])*(c[i]-a[i])
+				}
+				area += math.Sqrt(n[0]*n[0]+n[1]*n[1]+n[2]*n[2]) / 2
+			}
+		}
+		list, err := format.Elements(t.Context(), Format{}, format.Bytes(formattest.Sample(t, "stl/generated-blender/"+name+".stl")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := list[0]
+		if math.Abs(area-want.area) > 1e-4 || e.Properties["triangles"] != "468" || math.Abs(e.Bounds[5]-want.top) > 1e-6 || math.Abs(e.Bounds[0]+1.5) > 1e-6 {
+			t.Errorf("%s: area %v, %+v", name, area, e)
+		}
+	}
+}
+
+func file(first string, triangles ...[3][3]float32) []byte {
+	b := make([]byte, 80)
+	copy(b, first)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(triangles)))
+	for _, f := range triangles {
+		b = append(b, make([]byte, 12)...)
+		for _, v := range f {
+			for _, x := range v {
+				b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+			}
+		}
+		b = append(b, 0, 0)
+	}
+	return b
+}
+
+func text(triangles ...[3][3]float32) []byte {
+	var b bytes.Buffer
+	b.WriteString("solid\r\n")
+	for _, f := range triangles {
+		b.WriteString(" FACET NORMAL 0 0 0\nouter loop\n")
+		for _, v := range f {
+			fmt.Fprintf(&b, "vertex %v %v %v\n", v[0], v[1], v[2])
+		}
+		b.WriteString("endloop endfacet\n")
+	}
+	b.WriteString("endsolid")
+	return b.Bytes()
+}
+
+// TestFormsAreOne: text and binary, in another order, are one shape; a binary file may begin as text does.
+func TestFormsAreOne(t *testing.T) {
+	x, y := [3][3]float32{{0, 0, 0}, {1, 0, 0}, {0, 1, 0.1}}, [3][3]float32{{1, 0, 0}, {1, 1, 0}, {0, 1, 0.1}}
+	turned := [3][3]float32{y[1], y[2], y[0]}
+	want := ""
+	for name, b := range map[string][]byte{"binary": file("x", x, y), "solid": file("solid Cube", turned, x), "text": text(y, x), "with zeros": append(file("x", x, y), 0, 0, 0)} {
+		list, err := format.Elements(t.Context(), Format{}, format.Bytes(b))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if want == "" {
+			want = list[0].Hash()
+		}
+		if len(list) != 1 || list[0].Hash() != want {
+			t.Errorf("%s: %+v", name, list)
+		}
+		m, err := format.Model(t.Context(), Format{}, format.Bytes(b))
+		if err != nil || len(m.Objects[0].Mesh.Positions) != 4 {
+			t.Errorf("%s: %v %v", name, m, err)
+		}
+	}
+	other, err := format.Elements(t.Context(), Format{}, format.Bytes(file("x", x, [3][3]float32{y[0], y[2], y[1]})))
+	if err != nil || other[0].Hash() == want {
+		t.Errorf("a triangle turned round is the same: %v", err)
+	}
+}
+
+func TestSolids(t *testing.T) {
+	const text = "solid A\nfacet normal 0 0 1 outer loop vertex 0 0 0\nvertex 1 0 0\nvertex 0 1 0\nendloop\nendfacet\nendsolid A\nsolid B\nendsolid B\n"
+	list, err := format.Elements(t.Context(), Format{}, format.Bytes([]byte(text)))
+	if err != nil || len(list) != 2 || list[0].Stable != "solid:A" || list[1].Name != "B" || list[0].Properties["triangles"] != "1" {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	x, err := format.ExtractElement(t.Context(), Format{}, format.Bytes([]byte(text)), "solid:A")
+	if err != nil || string(formattest.All(t, x.Content)) != text[:strings.Index(text, "\nsolid B")] {
+		t.Errorf("%v, %v", x, err)
+	}
+}
+
+func TestMalformed(t *testing.T) {
+	tri := [3][3]float32{{0, 0, 0}, {1, 0, 0}, {0, 1, 0}}
+	whole := file("x", tri, tri)
+	huge := file("x")
+	binary.LittleEndian.PutUint32(huge[80:], math.MaxUint32)
+	for name, b := range map[string][]byte{"empty": nil, "short": whole[:60], "cut": whole[:len(whole)-1], "more": append(bytes.Clone(whole), 1), "count": huge,
+		"text cut": text(tri)[:60], "no end": bytes.TrimSuffix(text(tri), []byte("endsolid")), "two corners": bytes.Replace(text(tri), []byte("vertex 0 0 0\n"), nil, 1), "solid only": []byte("solid")} {
+		if err := format.Validate(t.Context(), Format{}, format.Bytes(b)); !errors.Is(err, format.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func Fuzz(f *testing.F) {
+	tri := [3][3]float32{{0, 0, 0}, {1, 0, 0}, {0, 1, 0}}
+	formattest.Fuzz(f, Format{}, map[string][]byte{"a": file("solid x", tri), "b": text(tri, tri)})
+}
+
+func BenchmarkModel(b *testing.B) {
+	var list [][3][3]float32
+	for i := range 1000 {
+		for j := range 1000 {
+			x, y := float32(i), float32(j)
+			list = append(list, [3][3]float32{{x, y, 0}, {x + 1, y, 0}, {x, y + 1, 0}})
+		}
+	}
+	in := format.Bytes(file("x", list...))
+	b.SetBytes(in.Size())
+	for b.Loop() {
+		if _, err := (Format{}).Model(b.Context(), in); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
