@@ -24,6 +24,11 @@ func (f *file) describe(g *group, p map[string]string) error {
 		}
 	case "Material":
 		put(p, "color", numbers([]float64{v.float("r"), v.float("g"), v.float("b")}))
+		shader, err := f.shader(g)
+		if err == nil && shader.has("value") {
+			put(p, "base color", numbers(shader.floats(4, "value")))
+		}
+		return err
 	case "Lamp", "Light":
 		put(p, "type", lightOf(v.int("type")))
 		put(p, "energy", number(v.float("energy")))

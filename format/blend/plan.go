@@ -226,6 +226,14 @@ func noise(s string, d *field) bool {
 			"customdata_mask", "customdata_mask_modal", "transform_spaces", "active_keyingset":
 			return true
 		}
+	case "RenderData":
+		return n == "cfra" || n == "subframe"
+	case "Collection":
+		return n == "tag" || n == "object_cache" || n == "object_cache_instanced" || n == "parents"
+	case "MovieClip":
+		return n == "lastframe" || n == "lastsize"
+	case "CacheFile":
+		return n == "handle_filepath" || n == "handle"
 	case "Base":
 		return n == "flag" || n == "flag_legacy" || n == "flag_from_collection" || n == "sx" || n == "sy" || n == "local_view_bits" ||
 			n == "local_collections_bits"
@@ -251,14 +259,14 @@ func noise(s string, d *field) bool {
 	case "Image":
 		return n == "lastframe" || n == "lastused" || n == "tpageflag" || n == "totbind" || n == "gputexture" || n == "gpuflag" || n == "gpuframenr" ||
 			n == "gpu_pass" || n == "gpu_layer" || n == "gpu_view" || n == "gpu_slot" || n == "bindcode" || n == "repbind" || n == "render_slot" ||
-			n == "last_render_slot" || n == "eye" || n == "lastupdate" || n == "gpuframe" || n == "anims" || n == "rr" || n == "ok" || n == "renders"
+			n == "last_render_slot" || n == "eye" || n == "lastupdate" || n == "gpuframe" || n == "anims" || n == "rr" || n == "ok" || n == "renders" || n == "ibufs"
 	case "bArmature", "Bone":
 		return n == "act_bone" || n == "act_edbone" || n == "edbo"
 	case "Text":
 		return n == "curl" || n == "sell" || n == "curc" || n == "selc" || n == "undo_buf" || n == "undo_len" || n == "undo_pos" || n == "mtime" ||
 			n == "compiled"
 	case "Library":
-		return n == "filepath_abs" || n == "versionfile" || n == "subversionfile" || n == "filedata" || n == "archive_parent_library"
+		return n == "filepath_abs" || n == "versionfile" || n == "subversionfile" || n == "filedata" || n == "tag" || n == "temp_index" || n == "archive_parent_library"
 	}
 	switch n {
 	case "preview", "drawdata", "gpumaterial", "icon_id", "derivedFinal", "derivedDeform", "DrawDataList":
