@@ -38,3 +38,14 @@ func TestDump(t *testing.T) {
 		}
 	}
 }
+
+func TestRefs(t *testing.T) {
+	for _, p := range strings.Fields(os.Getenv("REFS")) {
+		b, _ := os.ReadFile(p)
+		r, err := format.References(t.Context(), Format{}, format.Bytes(b))
+		fmt.Println(p, err)
+		for _, x := range r {
+			fmt.Printf("   %+v\n", x)
+		}
+	}
+}

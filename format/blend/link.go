@@ -138,7 +138,7 @@ func (g *graft) house(homeless map[int][]byte, placed map[int]bool, there []hold
 				continue
 			}
 			g.notes = append(g.notes, fmt.Sprintf("%s was in a collection that is gone: it is in %s", g.from.shown(i), g.into.shown(k.group)))
-			if err := g.join(k, view{g.into, s, item}, i); err != nil {
+			if err := g.join(k, view{f: g.into, s: s, b: item}, i); err != nil {
 				return err
 			}
 			placed[i] = true
@@ -182,7 +182,7 @@ func (g *graft) join(k holder, item view, i int) error {
 	base := held.inner(k.m.list)
 	last := base.pointer("last")
 	address := g.fresh()
-	it := view{a, item.s, bytes.Clone(item.b)}
+	it := view{f: a, s: item.s, b: bytes.Clone(item.b)}
 	for _, q := range a.plan(item.s).pointers {
 		a.header.putPointer(it.b[q.off:], 0)
 	}
@@ -208,14 +208,14 @@ func (w *grown) view(f *file, i int) (view, error) {
 		}
 		w.content[i] = b
 	}
-	return view{f, s, w.content[i][:s.size]}, nil
+	return view{f: f, s: s, b: w.content[i][:s.size], block: i}, nil
 }
 
 // setNext makes the item at an address lead to another.
 func (w *grown) setNext(f *file, g *group, last, next uint64) error {
 	for _, x := range w.extra {
 		if x.block.old == last {
-			view{f, f.dna.at(x.block.sdna), x.data}.setPointer("next", next)
+			view{f: f, s: f.dna.at(x.block.sdna), b: x.data}.setPointer("next", next)
 			return nil
 		}
 	}

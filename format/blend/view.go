@@ -8,9 +8,11 @@ import (
 
 // view is one struct of a file: fields are read by name. What is not there, is zero.
 type view struct {
-	f *file
-	s *structure
-	b []byte
+	f     *file
+	s     *structure
+	b     []byte
+	block int
+	off   int64 // in the block's data
 }
 
 // view returns struct i of block k, which stays valid. ok is false where there is none.
@@ -23,7 +25,7 @@ func (f *file) view(k int, i int64) (v view, ok bool, err error) {
 	if err != nil {
 		return view{}, false, err
 	}
-	return view{f, s, append([]byte(nil), b...)}, true, nil
+	return view{f, s, append([]byte(nil), b...), k, i * int64(s.size)}, true, nil
 }
 
 // root returns the struct of a data-block itself.
@@ -45,7 +47,7 @@ func (v view) inner(names ...string) view {
 		return view{}
 	}
 	s := &v.f.dna.structs[d.inner]
-	return view{v.f, s, v.b[d.off : d.off+s.size]}
+	return view{v.f, s, v.b[d.off : d.off+s.size], v.block, v.off + int64(d.off)}
 }
 
 // cell returns the bytes of one of the elements of a field, nil if it has none such.
