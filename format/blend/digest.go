@@ -275,7 +275,11 @@ func (d *digester) token(t *traced, p uint64) {
 				return
 			}
 		} else if o, ok := d.f.owner[p]; ok {
-			d.tokens = append(append(append(d.tokens, 'i'), d.f.groups[o].key...), 0)
+			key := d.f.groups[o].key
+			if key[:2] == "KE" { // a name that nobody gave
+				key = key[:2]
+			}
+			d.tokens = append(append(append(d.tokens, 'i'), key...), 0)
 			return
 		}
 	}

@@ -16,7 +16,7 @@ import (
 const (
 	maxFrame    = 64 << 20  // unpacked bytes of one; Blender writes 1 MiB
 	maxFrames   = 1 << 20   // of a file
-	keptFrames  = 512 << 20 // bytes of unpacked frames that are kept
+	keptFrames  = 256 << 20 // bytes of unpacked frames that are kept
 	seekFooter  = 9
 	seekMagic   = 0x8f92eab1
 	skipMagic   = 0x184d2a5e
