@@ -1,0 +1,259 @@
+package blend
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"varve/format"
+)
+
+// dna says what the structs of a file are.
+type dna struct {
+	structs []structure
+	index   map[string]int // by name
+}
+
+// structure is a struct.
+type structure struct {
+	name   string
+	size   int
+	fields []field
+	index  map[string]int // of fields, by name
+}
+
+// field is a field of a struct.
+type field struct {
+	name  string // without stars, brackets and parentheses
+	typ   string
+	inner int // the struct that it is, by value; -1: none
+	stars int // of a pointer, 1 or more
+	off   int
+	size  int // of all of it
+	count int // elements of all dimensions
+	last  int // of the last dimension
+}
+
+// of returns the struct of a name, nil if there is none.
+func (d *dna) of(name string) *structure {
+	if i, ok := d.index[name]; ok {
+		return &d.structs[i]
+	}
+	return nil
+}
+
+// at returns a struct by number, nil where there is none.
+func (d *dna) at(i int32) *structure {
+	if i < 0 || int(i) >= len(d.structs) {
+		return nil
+	}
+	return &d.structs[i]
+}
+
+// field returns the first field that has one of names, nil if none has: fields are called otherwise in other versions.
+func (s *structure) field(names ...string) *field {
+	for _, n := range names {
+		if i, ok := s.index[n]; ok {
+			return &s.fields[i]
+		}
+	}
+	return nil
+}
+
+// reader reads the SDNA.
+type reader struct {
+	b    []byte
+	h    *header
+	at   int
+	fail bool
+}
+
+func (r *reader) take(n int) []byte {
+	if n < 0 || n > len(r.b)-r.at {
+		r.fail = true
+		return nil
+	}
+	r.at += n
+	return r.b[r.at-n : r.at]
+}
+
+func (r *reader) u16() int {
+	if b := r.take(2); b != nil {
+		return int(r.h.order.Uint16(b))
+	}
+	return 0
+}
+
+func (r *reader) u32() int {
+	if b := r.take(4); b != nil {
+		return int(r.h.order.Uint32(b))
+	}
+	return 0
+}
+
+// tag moves to the next 4 bytes, and takes a tag.
+func (r *reader) tag(want string) {
+	r.at = min((r.at+3)&^3, len(r.b))
+	if string(r.take(4)) != want {
+		r.fail = true
+	}
+}
+
+// count takes a number of things of at least size bytes each.
+func (r *reader) count(size int) int {
+	n := r.u32()
+	if n < 0 || n > (len(r.b)-r.at)/size {
+		r.fail = true
+		return 0
+	}
+	return n
+}
+
+// strings takes a list of strings.
+func (r *reader) strings() []string {
+	out := make([]string, r.count(1))
+	for i := range out {
+		n := bytes.IndexByte(r.b[r.at:], 0)
+		if n < 0 {
+			r.fail = true
+			return out
+		}
+		out[i] = string(r.take(n))
+		r.take(1)
+	}
+	return out
+}
+
+// parseDNA reads what the block DNA1 has.
+func parseDNA(h *header, b []byte) (*dna, error) {
+	r := &reader{b: b, h: h}
+	r.tag("SDNA")
+	r.tag("NAME")
+	names := r.strings()
+	r.tag("TYPE")
+	types := r.strings()
+	r.tag("TLEN")
+	sizes := make([]int, len(types))
+	for i := range sizes {
+		sizes[i] = r.u16()
+	}
+	r.tag("STRC")
+	d := &dna{index: map[string]int{}}
+	n := r.count(4)
+	raw := make([][]byte, 0, n) // of each, its fields
+	for range n {
+		typ := r.u16()
+		f := r.take(4 * r.u16())
+		if r.fail || typ >= len(types) {
+			return nil, format.Malformed("DNA1: struct %d", len(d.structs))
+		}
+		d.index[types[typ]] = len(d.structs)
+		d.structs = append(d.structs, structure{name: types[typ], size: sizes[typ]})
+		raw = append(raw, f)
+	}
+	if r.fail {
+		return nil, format.Malformed("DNA1 is cut off or damaged")
+	}
+	for i := range d.structs {
+		if err := d.lay(h, &d.structs[i], raw[i], names, types, sizes); err != nil {
+			return nil, err
+		}
+	}
+	return d, d.bounded()
+}
+
+// lay works out where the fields of a struct lie.
+func (d *dna) lay(h *header, s *structure, raw []byte, names, types []string, sizes []int) error {
+	s.fields = make([]field, 0, len(raw)/4)
+	s.index = make(map[string]int, len(raw)/4)
+	off := 0
+	for ; len(raw) > 0; raw = raw[4:] {
+		t, n := int(h.order.Uint16(raw)), int(h.order.Uint16(raw[2:]))
+		if t >= len(types) || n >= len(names) {
+			return format.Malformed("DNA1: struct %s: field of type %d, name %d", s.name, t, n)
+		}
+		f := declared(names[n])
+		f.typ, f.inner, f.off = types[t], -1, off
+		one := sizes[t]
+		if f.stars > 0 {
+			one = h.width()
+		} else if i, ok := d.index[f.typ]; ok {
+			f.inner = i
+		}
+		if f.count < 1 || f.count > 1<<16 || f.count*one > s.size-off {
+			return format.Malformed("DNA1: struct %s: %s does not fit into %d bytes", s.name, names[n], s.size)
+		}
+		f.size = f.count * one
+		off += f.size
+		if _, twice := s.index[f.name]; !twice {
+			s.index[f.name] = len(s.fields)
+		}
+		s.fields = append(s.fields, f)
+	}
+	if off != s.size {
+		return format.Malformed("DNA1: struct %s has %d bytes, its fields %d", s.name, s.size, off)
+	}
+	return nil
+}
+
+// declared reads the name of a field as C has it: *next, mat[4][4], (*function)().
+func declared(name string) field {
+	f := field{count: 1, last: 1}
+	if rest, ok := strings.CutPrefix(name, "("); ok {
+		f.stars = 1
+		name, _, _ = strings.Cut(rest, ")")
+	}
+	bare := strings.TrimLeft(name, "*")
+	if f.stars == 0 {
+		f.stars = len(name) - len(bare)
+	}
+	f.name, name, _ = strings.Cut(bare, "[")
+	for name != "" {
+		var digits string
+		digits, name, _ = strings.Cut(name, "]")
+		n, err := strconv.Atoi(digits)
+		if err != nil || n < 1 || n > 1<<16 || f.count > 1<<16 {
+			f.count = 0
+			return f
+		}
+		f.count, f.last = f.count*n, n
+		name = strings.TrimPrefix(name, "[")
+	}
+	return f
+}
+
+const maxNested = 32
+
+// bounded: no struct has itself inside, and none is nested without end.
+func (d *dna) bounded() error {
+	depth := make([]int, len(d.structs)) // 0: not known; -1: being looked at
+	var look func(i, level int) (int, bool)
+	look = func(i, level int) (int, bool) {
+		if depth[i] != 0 {
+			return depth[i], depth[i] > 0
+		}
+		if level > maxNested {
+			return 0, false
+		}
+		depth[i] = -1
+		deepest := 0
+		for _, f := range d.structs[i].fields {
+			if f.inner < 0 {
+				continue
+			}
+			n, ok := look(f.inner, level+1)
+			if !ok {
+				return 0, false
+			}
+			deepest = max(deepest, n)
+		}
+		depth[i] = deepest + 1
+		return depth[i], depth[i] <= maxNested
+	}
+	for i := range d.structs {
+		if _, ok := look(i, 0); !ok {
+			return format.Malformed("DNA1: struct %s is nested too deeply", d.structs[i].name)
+		}
+	}
+	return nil
+}
