@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 
 	"varve"
@@ -158,7 +159,12 @@ func (e *env) runForSecret(command string) ([]byte, error) {
 		return nil, errors.New("it names no command")
 	}
 	cmd := exec.Command(words[0], words[1:]...)
-	cmd.Dir, cmd.Stderr = e.abs("."), e.talk
+	cmd.Dir, cmd.Stderr, cmd.Env = e.abs("."), e.talk, os.Environ()
+	// A command that runs varve would be run by that for a passphrase, and so on without end.
+	cmd.Env = slices.DeleteFunc(cmd.Env, func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return name == varPassword+"_COMMAND" || name == varNewPassword+"_COMMAND"
+	})
 	if e.ask {
 		cmd.Stdin = e.in // it may ask for what opens the store of passwords
 	}
