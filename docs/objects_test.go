@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -113,6 +114,32 @@ func objects() []object {
 		{name: "remembered", by: "key remember, key forget, key protect --remember", fields: []field{
 			req("vault", "string", "id of the vault"), req("remembered", "bool", "from now on"), req("place", "string", "`keyring`, or a file"), dry}},
 		{name: "doctor", by: "doctor", fields: []field{req("ok", "bool", ""), req("checks", "[]complaint", "")}},
+		{name: "element", by: "element ls, and within graft", fields: []field{
+			req("id", "string", "in this file"), req("stable_id", "string", "the same in all versions of the file; empty where its format gives none"), req("parent", "string", "id of the element that it is in"), req("kind", "string", "`layer`, `group`, `object`, `material` …"), req("name", "string", ""),
+			req("bytes", "integer", "that it takes in the file"), req("hash", "string", "of its kind, properties and aspects"), req("bounds", "numbers?", "x0 y0 x1 y1, or x0 y0 z0 x1 y1 z1"), req("properties", "map", "what the application shows of it"), req("aspects", "map", "hashes of its content, by what it is")}},
+		{name: "extract", by: "element extract", fields: []field{req("id", "string", ""), req("kind", "string", ""), req("name", "string", ""), req("output", "string", ""), req("bytes", "integer", "")}},
+		{name: "graft", by: "element graft", fields: []field{
+			req("into", "string", ""), req("from", "string", ""), req("output", "string", "the file that was written"), req("bytes", "integer", "of it"), req("elements", "[]element", "of the old version"), req("changed", "strings", "ids of elements that differ for the format's own reasons"),
+			req("stale", "strings", "what the file says of itself and is not true until its application saves it"), req("notes", "strings", ""), req("needs", "[]need", "files that the elements refer to and that are gone"), req("changes", "[]alteration", "what differs in the file"),
+			req("safety", "string?", "as in restore"), req("undo", "string?", "as in restore"), dry}},
+		{name: "moment", by: "timeline", fields: []field{
+			req("version", "integer", "as in version, with the next ten"), req("ref", "string", ""), req("id", "string", ""), req("time", "string", ""), path, raw, req("bytes", "integer", ""), req("sha256", "string", ""), req("change", "string", ""), req("old_path", "string", ""), opt("old_path_bytes", "string", ""), req("message", "string", ""),
+			req("listed", "bool", "what is inside is known"), req("suspect", "string", "why the file seems not to be whole"), req("elements", "[]alteration", "against the version before")}},
+		{name: "thumb", by: "thumb", fields: []field{req("file", "string", ""), req("output", "string", ""), req("width", "integer", ""), req("height", "integer", ""), req("source", "string", "`embedded`, `composited`, `rendered`, `card`"), req("note", "string", "what it does not show")}},
+		{name: "visual", by: "visual", fields: append([]field{
+			req("a", "string", ""), req("b", "string", ""), req("kind", "string", "`image`, `model`, `elements`, `bytes`: what was compared"), req("identical", "bool", "nothing that is shown differs"), req("bytes_identical", "bool", ""), req("notes", "strings", ""), req("elements", "[]alteration", ""), opt("output", "string", "")},
+			slices.Concat(imageFields(), modelFields())...)},
+		{name: "reference", by: "refs ls, refs missing", fields: []field{
+			req("from", "string", "the file that refers"), req("to", "string", "the path that it means; empty where that is not in the project"), req("raw", "string", "as it stands there"), req("kind", "string", ""), req("status", "string", "`ok`, `case`, `missing`, `outside`, `url`, `unnamed`"), req("style", "string", "`relative`, `rooted`, `absolute`, `url`, `named`"), req("element", "string", "id of the element that has it")}},
+		{name: "reference_file", by: "refs orphans, uses, needs, cycles, duplicates", fields: []field{
+			path, req("bytes", "integer", ""), req("sha256", "string", ""), req("format", "string", ""), opt("group", "integer", "the same for files of one content, or one cycle"), opt("spare_bytes", "integer", "")}},
+		{name: "relink", by: "refs relink", fields: []field{
+			req("from", "string", ""), req("raw", "string", ""), req("old", "string", ""), req("new", "string", "where the file is now"), req("new_raw", "string", ""), req("sure", "bool", "it has the very content"), req("done", "bool", ""), opt("reason", "string", "why not")}},
+		{name: "workspace", by: "workspace capture, workspace ls", fields: []field{
+			req("app", "string", ""), req("app_version", "string", ""), req("files", "integer", ""), req("bytes", "integer", ""), req("redacted", "[]redaction", "files that had secrets"), req("left_out", "[]omission", ""), req("state", "string", "id of the snapshot of it"), req("version", "integer", "of that"), req("of", "string", "id of the project's snapshot"), req("time", "string", ""), dry}},
+		{name: "workspace_app", by: "workspace apps", fields: []field{req("app", "string", ""), req("name", "string", ""), req("found", "[]place", ""), req("groups", "[]group", ""), req("verified", "[]proof", "who saw it work")}},
+		{name: "workspace_restore", by: "workspace restore", fields: []field{
+			req("app", "string", ""), req("state", "string", ""), req("safety", "string", "id of the state that was there; empty in a dry run"), req("steps", "[]step", ""), req("warnings", "strings", ""), dry}},
 		{name: "program", by: "version", fields: []field{req("version", "string", ""), req("go", "string", ""), req("system", "string", "")}},
 		{name: "error", by: "every verb that fails", fields: []field{req("code", "string", "the word of the [exit code](#exit-codes)"), req("message", "string", ""), req("hint", "string", "what to type next, or empty"), req("exit", "integer", "the exit code")}},
 		{name: "progress", by: "snap, restore, verify, repair, copy with --verbose, at most one a second", rare: true, fields: []field{
@@ -128,8 +155,43 @@ func objects() []object {
 		{name: "copied", fields: []field{req("id", "string", ""), req("project", "string", ""), req("version", "integer", "")}},
 		{name: "uncopied", rare: true, fields: []field{req("id", "string", ""), req("project", "string", ""), req("version", "integer", ""), req("error", "string", "")}},
 		{name: "check", rare: true, fields: []field{req("text", "string", ""), req("done", "bool", "")}},
+		{name: "need", fields: []field{req("path", "string", ""), req("raw", "string", ""), req("available", "bool", "the old version's snapshot has it"), req("restored", "bool", "")}},
+		{name: "alteration", fields: []field{
+			req("change", "string", "`added`, `removed`, `changed`, `renamed`, `moved`"), req("id", "string", "of the element"), req("stable_id", "string", ""), req("kind", "string", ""), req("name", "string", ""), opt("old_name", "string", ""),
+			req("aspects", "strings", "of its content that differ"), req("properties", "strings", "that differ"), req("moved", "bool", "it stands elsewhere")}},
+		{name: "alignment", fields: []field{req("kind", "string", ""), req("orientation", "integer", ""), req("dx", "integer", ""), req("dy", "integer", ""), req("scale", "number", ""), req("confidence", "number", "0 to 1")}},
+		{name: "region", fields: []field{req("x", "integer", ""), req("y", "integer", ""), req("width", "integer", ""), req("height", "integer", ""), req("pixels", "integer", "that changed")}},
+		{name: "channel", fields: []field{req("name", "string", ""), req("changed", "integer", ""), req("max", "number", ""), req("mean", "number", "")}},
+		{name: "delta", fields: []field{req("mean", "number", ""), req("p95", "number", ""), req("max", "number", ""), req("pixels", "integer", "of which it was computed"), req("sampled", "bool", "")}},
+		{name: "profiles", fields: []field{req("old", "string", ""), req("new", "string", ""), req("changed", "bool", ""), req("same_meaning", "bool", "")}},
+		{name: "measures", fields: []field{
+			req("vertices", "integer", "as the file has them"), req("points", "integer", "of different place"), req("faces", "integer", ""), req("triangles", "integer", ""), req("islands", "integer", ""), req("area", "number", ""), req("volume", "number?", "null where there is no inside"), req("bounds", "numbers?", ""),
+			req("closed", "bool", ""), req("boundary_edges", "integer", ""), req("non_manifold_edges", "integer", ""), req("degenerate_faces", "integer", "")}},
+		{name: "meshed", fields: []field{
+			req("name", "string", ""), req("verdict", "string", "`added`, `removed`, `changed`, `moved`, `attributes`, `material`, `renamed`, `same`"), req("renamed", "bool", ""), req("moved", "move?", ""), req("attributes", "strings", ""), req("exact", "bool", "vertices have their counterparts"),
+			req("hausdorff", "number", ""), req("mean_distance", "number", ""), req("p95_distance", "number", ""), req("changed_vertices", "integer", ""), req("note", "string", "")}},
+		{name: "move", rare: true, fields: []field{req("translation", "numbers", ""), req("axis", "numbers", "of the rotation"), req("angle", "number", "radians"), req("scale", "numbers", "")}},
+		{name: "redaction", rare: true, fields: []field{req("path", "string", ""), req("places", "integer", "0: the whole file was left out")}},
+		{name: "omission", rare: true, fields: []field{req("path", "string", ""), req("reason", "string", "")}},
+		{name: "place", fields: []field{req("root", "string", ""), req("version", "string", ""), req("path", "string", "")}},
+		{name: "group", fields: []field{req("name", "string", ""), req("optional", "bool", "only if asked for")}},
+		{name: "proof", fields: []field{req("os", "string", ""), req("version", "string", ""), req("date", "string", ""), req("what", "string", "")}},
+		{name: "step", fields: []field{req("path", "string", ""), req("change", "string", "`added`, `modified`, `unchanged`"), req("lacks", "integer", "secrets that are not on the machine")}},
 		{name: "complaint", fields: []field{req("name", "string", ""), req("state", "string", "`ok`, `advice`, `wrong`"), req("text", "string", ""), req("advice", "string", "")}},
 	}
+}
+
+// imageFields are those of a visual of pictures, modelFields of models.
+func imageFields() []field {
+	return []field{
+		opt("verdict", "string", "of pictures, as all down to `profile`"), opt("width", "integer", "of the part that both have"), opt("height", "integer", ""), opt("depth", "string", ""), opt("colour_model", "string", ""), opt("alignment", "alignment", "how they were laid on one another"),
+		opt("outside_old", "integer", "pixels that only the old one has"), opt("outside_new", "integer", ""), opt("changed_pixels", "integer", ""), opt("changed_percent", "number", ""), opt("colour_pixels", "integer", "of the changed, those of other colour"), opt("alpha_only_pixels", "integer", "the others"), opt("hidden_pixels", "integer", "transparent in both, of other colour"),
+		opt("non_finite_pixels", "integer", ""), opt("visible_pixels", "integer", "as pixelmatch counts"), opt("anti_aliased_pixels", "integer", ""), opt("regions", "[]region", "the largest first"), opt("region_count", "integer", ""), opt("channels", "[]channel", ""), opt("psnr", "number?", "dB; null where infinite"), opt("ssim", "number", ""), opt("delta_e", "delta", "CIEDE2000"), opt("flip", "number", "mean"), opt("profile", "profiles", "")}
+}
+
+func modelFields() []field {
+	return []field{
+		opt("old", "measures", "of models, as the next six"), opt("new", "measures", ""), opt("moved_only", "bool", "the shapes are equal"), opt("hausdorff", "number", ""), opt("mean_distance", "number", ""), opt("p95_distance", "number", ""), opt("objects", "[]meshed", "")}
 }
 
 // describe writes the tables for reference.md.
@@ -149,6 +211,8 @@ func describe(w *strings.Builder) {
 			switch {
 			case kind == "strings":
 				kind = "list of strings"
+			case strings.HasPrefix(kind, "numbers"):
+				kind = "list of " + kind
 			case kind == "map":
 				kind = "strings by name"
 			case strings.HasPrefix(kind, "[]"):
@@ -233,11 +297,13 @@ func (c *checker) value(where, kind string, v any) {
 		right = kind == "number" || kind == "integer" && x == float64(int64(x))
 	case []any:
 		part, parts := strings.CutPrefix(kind, "[]")
-		right = parts || kind == "strings"
+		right = parts || kind == "strings" || kind == "numbers"
 		for _, e := range x {
 			switch e := e.(type) {
 			case string:
 				right = right && kind == "strings"
+			case float64:
+				right = right && kind == "numbers"
 			case map[string]any:
 				right = right && parts
 				c.object(e, part)
@@ -289,6 +355,34 @@ func (c *checker) unseen(goos string) {
 	if len(missing) > 0 {
 		c.t.Errorf("in the tables, but never seen: %s", strings.Join(missing, ", "))
 	}
+}
+
+// inside looks into files: a drawing, a picture, a model, and the settings of an application.
+func inside(b *book, step func(int, ...string), write func(name, text string)) {
+	drawing := `<svg xmlns="http://www.w3.org/2000/svg"><g id="boat"><rect id="hull" width="9" height="3" fill="#742"/></g><image id="gull" href="tex/gull.txt"/></svg>`
+	write("logo.svg", drawing)
+	write("tex/gull.txt", "gull\n")
+	write("tex/twin.txt", "gull\n")
+	write("p.pgm", "P2 4 4 9\n"+strings.Repeat("1 2 3 4\n", 4))
+	write("m.obj", "o tri\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+	write("../.config/godot/editor_layouts.cfg", "[docks]\n")
+	write("../config/godot/editor_layouts.cfg", "[docks]\n")
+	step(0, "snap")
+	write("logo.svg", `<svg xmlns="http://www.w3.org/2000/svg"><g id="boat"><rect id="hull" width="9" height="3" fill="#247"/></g></svg>`)
+	write("p.pgm", "P2 4 4 9\n"+strings.Repeat("1 2 3 4\n", 3)+"9 9 9 9\n")
+	write("m.obj", "o tri\nv 0 0 0\nv 1 0 0\nv 0 1 1\nf 1 2 3\n")
+	step(0, "snap")
+	for _, verb := range []string{"element ls logo.svg", "element extract logo.svg boat", "timeline logo.svg", "element graft logo.svg --from latest~1 --element gull --dry-run", "element graft logo.svg --from latest~1 --element gull --with-needs", "undo",
+		"thumb p.pgm", "visual p.pgm@latest~1 p.pgm -o d.png", "visual m.obj@latest~1 m.obj", "refs ls --at latest~1", "refs duplicates", "refs uses tex/gull.txt --at latest~1",
+		"workspace apps", "workspace capture godot", "workspace ls", "workspace restore godot --dry-run"} {
+		step(0, strings.Fields(verb)...)
+	}
+	if err := os.Rename(filepath.Join(b.home, "p", "tex", "gull.txt"), filepath.Join(b.home, "p", "tex", "bird.txt")); err != nil {
+		b.t.Fatal(err)
+	}
+	write("logo.svg", drawing)
+	step(0, "snap")
+	step(0, "refs", "relink", "--dry-run")
 }
 
 // session runs every verb with --json and returns what they print.
@@ -344,6 +438,7 @@ func session(b *book) []map[string]any {
 		"forget v2 --dry-run", "keep --yearly 1 --dry-run", "keep --yearly 1", "keep --apply --dry-run", "keep --all", "gc --dry-run", "gc"} {
 		step(0, strings.Fields(verb)...)
 	}
+	inside(b, step, write)
 	step(0, "copy", "--dry-run", "--to", filepath.Join(b.home, "second"))
 	step(0, "copy", "--to", filepath.Join(b.home, "second"))
 	step(0, "status")

@@ -20,9 +20,9 @@ import (
 
 // Found is a root of an application that is on the machine.
 type Found struct {
-	Root    string // its name
-	Version string // what {ver} stood for; ""
-	Path    string // with slashes
+	Root    string `json:"root"`    // its name
+	Version string `json:"version"` // what {ver} stood for; ""
+	Path    string `json:"path"`    // with slashes
 }
 
 // Find returns the roots of a profile that are there, of all versions, in order.

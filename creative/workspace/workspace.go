@@ -78,10 +78,10 @@ type Restore struct {
 
 // Check says that somebody saw a profile work.
 type Check struct {
-	OS      string `toml:"os"`
-	Version string `toml:"version"`
-	Date    string `toml:"date"`
-	What    string `toml:"what"`
+	OS      string `toml:"os" json:"os"`
+	Version string `toml:"version" json:"version"`
+	Date    string `toml:"date" json:"date"`
+	What    string `toml:"what" json:"what"`
 }
 
 const defaultMB = 64
