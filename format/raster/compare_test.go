@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -341,5 +342,67 @@ func TestVisibleBands(t *testing.T) {
 	got, err := p.view().visible(t.Context(), all, 0.05, 3)
 	if err != nil || got.Pixels != want || want != 36049 {
 		t.Errorf("%d in parts, %d at once, %v", got.Pixels, want, err)
+	}
+}
+
+// TestExact: the counts and sums are those of going over the pixels one by one.
+func TestExact(t *testing.T) {
+	for _, d := range []Depth{U8, U16, F32} {
+		for _, m := range []Model{Gray, RGB, CMYK} {
+			for _, alpha := range []bool{false, true} {
+				a := noise(150, 7, m, alpha, d, 3)
+				b := noise(150, 7, m, alpha, d, 3)
+				n, c := a.Channels(), a.colours()
+				turn := sequence(8)
+				for range 400 {
+					x, y := turn.below(150), turn.below(7)
+					switch k := turn.below(n + 1); {
+					case k == n && alpha: // transparent in both
+						a.set(x, y, c, 0)
+						b.set(x, y, c, 0)
+					case k == n:
+						a.set(x, y, 0, 0)
+					default:
+						b.set(x, y, k, float64(turn.below(200))/255)
+					}
+				}
+				want := &exact{differ: newMask(150, 7), channels: make([]channelSum, n)}
+				for y := range 7 {
+					for x := range 150 {
+						colour, any := false, false
+						for k := range n {
+							differs := a.At(x, y, k) != b.At(x, y, k)
+							colour, any = colour || differs && k < c, any || differs
+						}
+						switch {
+						case !any:
+							continue
+						case alpha && a.At(x, y, c) == 0 && b.At(x, y, c) == 0:
+							want.hidden++
+							continue
+						case colour:
+							want.colour++
+						default:
+							want.alphaOnly++
+						}
+						want.differ.set(x, y)
+						for k := range n {
+							if v := math.Abs(a.At(x, y, k) - b.At(x, y, k)); v != 0 {
+								want.channels[k].add(&channelSum{1, v, v, v * v})
+							}
+						}
+					}
+				}
+				got, err := pairOf(a, b).exact(t.Context(), 1)
+				if err != nil || got.colour != want.colour || got.alphaOnly != want.alphaOnly || got.hidden != want.hidden || !slices.Equal(got.differ.bits, want.differ.bits) || alpha && (want.hidden == 0 || want.alphaOnly == 0) {
+					t.Fatalf("%s %s %v: %+v, want %+v", m, d, alpha, got, want)
+				}
+				for k, s := range want.channels {
+					if g := got.channels[k]; g.changed != s.changed || g.max != s.max || math.Abs(g.sum-s.sum) > 1e-9*s.sum || math.Abs(g.squares-s.squares) > 1e-9*s.squares {
+						t.Fatalf("%s %s %v, channel %d: %+v, want %+v", m, d, alpha, k, g, s)
+					}
+				}
+			}
+		}
 	}
 }

@@ -3,6 +3,7 @@ package raster
 import (
 	"context"
 	"math"
+	"math/bits"
 	"sync"
 )
 
@@ -37,12 +38,15 @@ func (e *exact) add(o *exact) {
 	e.hidden += o.hidden
 	e.nonFinite += o.nonFinite
 	for i := range o.channels {
-		c, d := &e.channels[i], &o.channels[i]
-		c.changed += d.changed
-		c.max = max(c.max, d.max)
-		c.sum += d.sum
-		c.squares += d.squares
+		e.channels[i].add(&o.channels[i])
 	}
+}
+
+func (s *channelSum) add(o *channelSum) {
+	s.changed += o.changed
+	s.max = max(s.max, o.max)
+	s.sum += o.sum
+	s.squares += o.squares
 }
 
 // bands calls f for parts of n rows, by so many goroutines at a time, until one fails.
@@ -122,61 +126,80 @@ func (p *pair) exact(ctx context.Context, workers int) (*exact, error) {
 // exactRow compares a row, 64 pixels at a time, for most of them are equal.
 func exactRow[T uint8 | uint16 | float32](p *pair, e *exact, y int, a, b []T, some func(a, b []T) uint64) {
 	n := p.a.Channels()
-	bits := e.differ.row(y)
+	row := e.differ.row(y)
 	for at := 0; at < p.w; at += 64 {
 		m := min(64, p.w-at) * n
 		pa, pb := a[at*n:at*n+m:at*n+m], b[at*n:at*n+m:at*n+m]
 		if m == 64*n && alike(pa, pb) {
 			continue
 		}
-		bits[at>>6] = some(pa, pb)
+		row[at>>6] = some(pa, pb)
 	}
 }
 
 // exactInts compares up to 64 pixels and returns those that differ.
-func exactInts[T uint8 | uint16](p *pair, e *exact, a, b []T) (word uint64) {
-	n := p.a.Channels()
-	c := p.a.colours()
-	hides := p.a.Alpha && !p.a.Premultiplied
-	var count, most, sum, squares [5]uint64
-	for i, x := 0, 0; i < len(a); i, x = i+n, x+1 {
-		qa, qb := a[i:i+n:i+n], b[i:i+n:i+n]
-		var d [5]uint64
-		var colour uint64
-		for k, v := range qa {
-			w := qb[k]
-			d[k] = uint64(max(v, w) - min(v, w))
-			if k < c {
-				colour |= d[k]
-			}
-		}
-		if colour == 0 && (c == n || d[c] == 0) {
-			continue
-		}
-		if hides && qa[c] == 0 && qb[c] == 0 {
-			e.hidden++
-			continue
-		}
-		if colour != 0 {
-			e.colour++
+func exactInts[T uint8 | uint16](p *pair, e *exact, a, b []T) uint64 {
+	n, c := p.a.Channels(), p.a.colours()
+	var part [5]channelSum
+	var words [5]uint64 // which pixels differ in a channel
+	for k := range n {
+		words[k] = sumInts(&part[k], a[k:], b[k:], n)
+	}
+	var colour, alpha uint64
+	for k, w := range words[:n] {
+		if k < c {
+			colour |= w
 		} else {
-			e.alphaOnly++
-		}
-		word |= 1 << x
-		for k := range n {
-			v := d[k]
-			count[k] += min(v, 1)
-			most[k] = max(most[k], v)
-			sum[k] += v
-			squares[k] += v * v
+			alpha = w
 		}
 	}
+	if p.a.Alpha && !p.a.Premultiplied && colour&^alpha != 0 {
+		if hidden := colour &^ alpha & clear64(a, b, n); hidden != 0 {
+			// Without those that nobody sees.
+			e.hidden += bits.OnesCount64(hidden)
+			colour &^= hidden
+			for k := range c {
+				part[k] = channelSum{}
+				for w := words[k] &^ hidden; w != 0; w &= w - 1 {
+					i := bits.TrailingZeros64(w)*n + k
+					sumInts(&part[k], a[i:i+1], b[i:i+1], 1)
+				}
+			}
+		}
+	}
+	e.colour += bits.OnesCount64(colour)
+	e.alphaOnly += bits.OnesCount64(alpha &^ colour)
 	for k := range n {
-		s := &e.channels[k]
-		s.changed += int(count[k])
-		s.max = max(s.max, float64(most[k]))
-		s.sum += float64(sum[k])
-		s.squares += float64(squares[k])
+		e.channels[k].add(&part[k])
+	}
+	return colour | alpha
+}
+
+// sumInts adds every n-th sample, and returns which of them differ.
+func sumInts[T uint8 | uint16](s *channelSum, a, b []T, n int) (word uint64) {
+	var most, sum, squares uint64
+	b = b[:len(a)]
+	for i, x := 0, 0; i < len(a); i, x = i+n, x+1 {
+		v, w := a[i], b[i]
+		d := uint64(max(v, w) - min(v, w))
+		sum += d
+		squares += d * d
+		most = max(most, d)
+		word |= min(d, 1) << (x & 63)
+	}
+	s.changed += bits.OnesCount64(word)
+	s.max = max(s.max, float64(most))
+	s.sum += float64(sum)
+	s.squares += float64(squares)
+	return word
+}
+
+// clear64 returns which pixels are fully transparent in both.
+func clear64[T uint8 | uint16](a, b []T, n int) (word uint64) {
+	for i, x := n-1, 0; i < len(a); i, x = i+n, x+1 {
+		if a[i] == 0 && b[i] == 0 {
+			word |= 1 << x
+		}
 	}
 	return word
 }
