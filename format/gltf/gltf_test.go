@@ -1,7 +1,10 @@
 package gltf
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -38,4 +41,26 @@ func TestSamples(t *testing.T) {
 		}
 	}
 	formattest.Run(t, Format{}, whole)
+}
+
+// glb packs a text and bytes.
+func glb(text string, data []byte) []byte {
+	var t, b, all format.Output
+	_, _ = t.Write([]byte(text))
+	put(&all, chunkJSON, &t, ' ')
+	if data != nil {
+		_, _ = b.Write(data)
+		put(&all, chunkBIN, &b, 0)
+	}
+	out := binary.LittleEndian.AppendUint32([]byte("glTF\x02\x00\x00\x00"), uint32(header+all.Size()))
+	var w bytes.Buffer
+	_, _ = all.WriteTo(&w)
+	return append(out, w.Bytes()...)
+}
+
+func floats(v ...float32) (out []byte) {
+	for _, x := range v {
+		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(x))
+	}
+	return out
 }

@@ -109,7 +109,7 @@ func (t *tree) split(i int, keys []uint64, from int) {
 	if len(keys) <= leaf {
 		n := &t.nodes[i]
 		n.next, n.count = uint32(from), uint32(len(keys))
-		n.low, n.high = t.box(t.order[from : from+len(keys)])
+		n.hold(t.box(t.order[from : from+len(keys)]))
 		return
 	}
 	mid := len(keys) / 2
@@ -128,24 +128,27 @@ func (t *tree) split(i int, keys []uint64, from int) {
 	}
 }
 
-// box returns what holds triangles, rounded outwards.
-func (t *tree) box(of []uint32) (low, high [3]float32) {
+func (t *tree) box(of []uint32) Bounds {
 	b := Nowhere()
 	for _, i := range of {
 		for _, k := range t.triangles[i] {
 			b.Add(t.points[k])
 		}
 	}
+	return b
+}
+
+// hold makes the box hold b: it is rounded outwards.
+func (n *node) hold(b Bounds) {
 	for k := range 3 {
-		low[k], high[k] = float32(b.Min[k]), float32(b.Max[k])
-		if float64(low[k]) > b.Min[k] {
-			low[k] = math.Nextafter32(low[k], float32(math.Inf(-1)))
+		n.low[k], n.high[k] = float32(b.Min[k]), float32(b.Max[k])
+		if float64(n.low[k]) > b.Min[k] {
+			n.low[k] = math.Nextafter32(n.low[k], -math.MaxFloat32)
 		}
-		if float64(high[k]) < b.Max[k] {
-			high[k] = math.Nextafter32(high[k], float32(math.Inf(1)))
+		if float64(n.high[k]) < b.Max[k] {
+			n.high[k] = math.Nextafter32(n.high[k], math.MaxFloat32)
 		}
 	}
-	return low, high
 }
 
 // nearest returns the square of the distance of p from the surface, and the triangle that is nearest. hint is a triangle
@@ -202,10 +205,10 @@ func (t *tree) nearest(p vector, hint uint32) (square float64, triangle uint32) 
 
 // distance returns the square of the distance from a box.
 func (n *node) distance(x, y, z float64) float64 {
-	dx := max(float64(n.low[0])-x, 0, x-float64(n.high[0]))
-	dy := max(float64(n.low[1])-y, 0, y-float64(n.high[1]))
-	dz := max(float64(n.low[2])-z, 0, z-float64(n.high[2]))
-	return dx*dx + dy*dy + dz*dz
+	x = max(float64(n.low[0])-x, 0, x-float64(n.high[0]))
+	y = max(float64(n.low[1])-y, 0, y-float64(n.high[1]))
+	z = max(float64(n.low[2])-z, 0, z-float64(n.high[2]))
+	return x*x + y*y + z*z
 }
 
 // distance returns the square of the distance of p from a triangle, or infinity if that is seen to be not below least.

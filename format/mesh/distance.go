@@ -67,9 +67,7 @@ func (s *surface) known() known {
 	for i, p := range s.points {
 		hashes[i] = hashPoint(p)
 		if used[i] {
-			if at := k.vertices.find(p); *at == 0 {
-				*at = uint32(i) + 1
-			}
+			k.vertices.put(uint32(i), hashes[i])
 		}
 	}
 	for _, t := range s.triangles {
@@ -108,12 +106,13 @@ type far struct {
 	Distances
 	where    vector
 	vertices []float32 // distance of each vertex
+	hints    []uint32  // triangle that is nearest to each vertex
 	changed  int
 }
 
 // from measures the distance of s from another surface, of which k and t are.
 func (s *surface) from(ctx context.Context, k *known, t *tree, samples int) (far, error) {
-	out := far{vertices: make([]float32, len(s.points))}
+	out := far{vertices: make([]float32, len(s.points)), hints: make([]uint32, len(s.points))}
 	used := make([]bool, len(s.points))
 	for _, c := range s.triangles {
 		used[c[0]], used[c[1]], used[c[2]] = true, true, true
@@ -127,10 +126,11 @@ func (s *surface) from(ctx context.Context, k *known, t *tree, samples int) (far
 				return far{}, err
 			}
 		}
-		if !used[i] || *k.vertices.find(p) != 0 || !finite(p) {
+		if !used[i] || k.vertices.has(p) || !finite(p) {
 			continue
 		}
 		square, hint = t.nearest(p, hint)
+		out.hints[i] = hint
 		out.changed++
 		out.vertices[i] = float32(math.Sqrt(square))
 		if square > most {
@@ -152,7 +152,6 @@ func (s *surface) sample(ctx context.Context, k *known, t *tree, samples int, ou
 	}
 	all := make([]float32, 0, samples)
 	sum, squares, passed := 0.0, 0.0, 0.0
-	hint := uint32(math.MaxUint32)
 	for i, c := range s.triangles {
 		if i%(1<<12) == 0 {
 			if err := ctx.Err(); err != nil {
@@ -173,7 +172,7 @@ func (s *surface) sample(ctx context.Context, k *known, t *tree, samples int, ou
 			d := 0.0
 			if whole == 0 {
 				p := s.spot(c, len(all))
-				d, hint = t.nearest(p, hint)
+				d, _ = t.nearest(p, out.hints[c[0]])
 				d = math.Sqrt(d)
 				if d > out.Max && !math.IsInf(d, 0) {
 					out.Max, out.where = d, p
@@ -223,22 +222,20 @@ func (s *surface) spot(t [3]uint32, n int) vector {
 	return add(a, add(scale(sub(s.points[t[1]], a), u), scale(sub(s.points[t[2]], a), v)))
 }
 
-// apart measures two surfaces from each other.
+// apart measures two surfaces from each other, both ways at once.
 func apart(ctx context.Context, a, b surface, samples int) (d *Deviation, ofA, ofB []float32, err error) {
-	known := a.known()
-	t, err := newTree(ctx, a.points, a.triangles)
-	if err != nil {
-		return nil, nil, nil, err
+	var forth, back far
+	var failed error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		forth, failed = a.against(ctx, &b, samples)
+	}()
+	back, err = b.against(ctx, &a, samples)
+	<-done
+	if err == nil {
+		err = failed
 	}
-	back, err := b.from(ctx, &known, t, samples)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	known = b.known()
-	if t, err = newTree(ctx, b.points, b.triangles); err != nil {
-		return nil, nil, nil, err
-	}
-	forth, err := a.from(ctx, &known, t, samples)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -247,4 +244,14 @@ func apart(ctx context.Context, a, b surface, samples int) (d *Deviation, ofA, o
 		d.Where = forth.where
 	}
 	return d, forth.vertices, back.vertices, nil
+}
+
+// against measures s from another surface.
+func (s *surface) against(ctx context.Context, o *surface, samples int) (far, error) {
+	known := o.known()
+	t, err := newTree(ctx, o.points, o.triangles)
+	if err != nil {
+		return far{}, err
+	}
+	return s.from(ctx, &known, t, samples)
 }

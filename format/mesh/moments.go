@@ -101,13 +101,11 @@ func (c *comparer) turned(ctx context.Context, a, b *facts, tolerance float64) (
 func (s *surface) shares(o *surface) bool {
 	k := newPlaces(s.points)
 	for i, p := range s.points {
-		if at := k.find(p); *at == 0 {
-			*at = uint32(i) + 1
-		}
+		k.put(uint32(i), hashPoint(p))
 	}
 	n := 0
 	for _, p := range o.points {
-		if *k.find(p) != 0 {
+		if k.has(p) {
 			n++
 		}
 	}

@@ -27,7 +27,7 @@ func hashPoint(p vector) uint64 {
 // places finds points by their position. It is a table with open addresses: of two at one place it has the first.
 type places struct {
 	points []vector
-	slots  []uint32 // 1 + position in points; 0: free
+	slots  []uint64 // half of the hash above, 1 + position in points below; 0: free
 	mask   uint64
 }
 
@@ -36,36 +36,47 @@ func newPlaces(points []vector) *places {
 	for n < 2*len(points) {
 		n *= 2
 	}
-	return &places{points: points, slots: make([]uint32, n), mask: uint64(n - 1)}
+	return &places{points: points, slots: make([]uint64, n), mask: uint64(n - 1)}
 }
 
-// find returns the slot of a position: it is free where no point is there.
-func (t *places) find(p vector) *uint32 {
-	at := hashPoint(p) & t.mask
-	for {
+// slot returns where a position of a hash is; it is free where no point is there.
+func (t *places) slot(p vector, h uint64) *uint64 {
+	for at := h & t.mask; ; at = (at + 1) & t.mask {
 		s := &t.slots[at]
 		if *s == 0 {
 			return s
 		}
-		q := &t.points[*s-1]
+		if (*s^h)>>32 != 0 {
+			continue
+		}
+		q := &t.points[uint32(*s)-1]
 		if numeral(q[0]) == numeral(p[0]) && numeral(q[1]) == numeral(p[1]) && numeral(q[2]) == numeral(p[2]) {
 			return s
 		}
-		at = (at + 1) & t.mask
 	}
 }
+
+// put enters the point at a position of points, and returns the first at its place.
+func (t *places) put(i uint32, h uint64) uint32 {
+	s := t.slot(t.points[i], h)
+	if *s == 0 {
+		*s = h&^math.MaxUint32 | uint64(i+1)
+	}
+	return uint32(*s) - 1
+}
+
+// has reports whether a point is at a position.
+func (t *places) has(p vector) bool { return *t.slot(p, hashPoint(p)) != 0 }
 
 func weld(points []vector) welded {
 	w := welded{point: make([]uint32, len(points))}
 	t := newPlaces(points)
 	for i, p := range points {
-		s := t.find(p)
-		if *s == 0 {
-			*s = uint32(i) + 1
+		if k := t.put(uint32(i), hashPoint(p)); k == uint32(i) {
 			w.point[i] = uint32(len(w.first))
 			w.first = append(w.first, uint32(i))
 		} else {
-			w.point[i] = w.point[*s-1]
+			w.point[i] = w.point[k]
 		}
 	}
 	return w
