@@ -12,11 +12,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"varve/format"
 	"varve/format/formattest"
+	"varve/format/png"
 	"varve/format/raster"
 )
 
@@ -131,7 +133,7 @@ func Decode(t testing.TB, f format.Format, file []byte) *raster.Image {
 }
 
 // Fixtures holds the files of a folder against its truth.txt, made by its make.sh: of each a name and the SHA-256 of its
-// samples in 16 bits, as Pixel gives them. Where ci is true they are held against convert, too, which tells more.
+// samples in 16 bits, as Pixel gives them; [i] after the name is frame i, from 0, as it is shown. Where ci is true they are held against convert, too, which tells more.
 func Fixtures(t *testing.T, ci bool, f format.Format, dir string, options ...string) map[string][]byte {
 	t.Helper()
 	list, err := os.ReadFile(filepath.Join(dir, "truth.txt"))
@@ -141,13 +143,20 @@ func Fixtures(t *testing.T, ci bool, f format.Format, dir string, options ...str
 	out := map[string][]byte{}
 	for line := range strings.Lines(string(list)) {
 		name, want, _ := strings.Cut(strings.TrimSpace(line), " ")
-		b, err := os.ReadFile(filepath.Join(dir, name))
+		file, frame, framed := strings.Cut(strings.TrimSuffix(name, "]"), "[")
+		b, err := os.ReadFile(filepath.Join(dir, file))
 		if err != nil {
 			t.Fatal(err)
 		}
-		out[name] = b
+		out[file] = b
 		t.Run(name, func(t *testing.T) {
-			p := Decode(t, f, b)
+			var p *raster.Image
+			if framed {
+				i, _ := strconv.Atoi(frame)
+				p = Frame(t, f, b, i)
+			} else {
+				p = Decode(t, f, b)
+			}
 			h := sha256.New()
 			for i := range p.Width * p.Height {
 				for _, v := range Pixel(p, i) {
@@ -156,7 +165,7 @@ func Fixtures(t *testing.T, ci bool, f format.Format, dir string, options ...str
 			}
 			if got := hex.EncodeToString(h.Sum(nil)); got != want {
 				t.Errorf("its samples have the hash %s", got)
-				if ci {
+				if ci && !framed {
 					Same(t, ci, p, b, filepath.Ext(name), "[0]", 0, options...)
 				}
 			}
@@ -182,4 +191,14 @@ func Cut(t *testing.T, f format.Format, file []byte, spare int) {
 	if err := format.Validate(t.Context(), f, format.Bytes(file)); err != nil {
 		t.Errorf("all of it: %v", err)
 	}
+}
+
+// Frame is frame i, from 0, of an animation, as it is shown.
+func Frame(t testing.TB, f format.Format, file []byte, i int) *raster.Image {
+	t.Helper()
+	x, err := format.ExtractElement(t.Context(), f, format.Bytes(file), fmt.Sprintf("frame:%d", i+1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Decode(t, png.Format{}, formattest.All(t, x.Content))
 }
