@@ -140,15 +140,11 @@ func Fixtures(t *testing.T, ci bool, f format.Format, dir string, options ...str
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := map[string][]byte{}
+	files := Seeds(t, dir)
 	for line := range strings.Lines(string(list)) {
 		name, want, _ := strings.Cut(strings.TrimSpace(line), " ")
 		file, frame, framed := strings.Cut(strings.TrimSuffix(name, "]"), "[")
-		b, err := os.ReadFile(filepath.Join(dir, file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[file] = b
+		b := files[file]
 		t.Run(name, func(t *testing.T) {
 			var p *raster.Image
 			if framed {
@@ -171,7 +167,7 @@ func Fixtures(t *testing.T, ci bool, f format.Format, dir string, options ...str
 			}
 		})
 	}
-	return out
+	return files
 }
 
 // Cut holds a format to its word that a file is cut off: of no shorter file but those of which only the last spare bytes
@@ -201,4 +197,22 @@ func Frame(t testing.TB, f format.Format, file []byte, i int) *raster.Image {
 		t.Fatal(err)
 	}
 	return Decode(t, png.Format{}, formattest.All(t, x.Content))
+}
+
+// Seeds are the files of a folder that its truth.txt names.
+func Seeds(t testing.TB, dir string) map[string][]byte {
+	t.Helper()
+	list, err := os.ReadFile(filepath.Join(dir, "truth.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]byte{}
+	for line := range strings.Lines(string(list)) {
+		name, _, _ := strings.Cut(line, " ")
+		name, _, _ = strings.Cut(name, "[")
+		if out[name], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
 }
