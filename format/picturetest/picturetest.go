@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"image/png"
 	"math"
 	"os"
 	"os/exec"
@@ -18,7 +19,6 @@ import (
 
 	"varve/format"
 	"varve/format/formattest"
-	"varve/format/png"
 	"varve/format/raster"
 )
 
@@ -196,7 +196,15 @@ func Frame(t testing.TB, f format.Format, file []byte, i int) *raster.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Decode(t, png.Format{}, formattest.All(t, x.Content))
+	m, err := png.Decode(bytes.NewReader(formattest.All(t, x.Content)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := raster.FromImage(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // Seeds are the files of a folder that its truth.txt names.
