@@ -29,11 +29,7 @@ func TestSamplesAsImageMagick(t *testing.T) {
 	}
 }
 
-func FuzzSurvive(f *testing.F) {
-	formattest.Fuzz(f, Format{}, formattest.Files(f, "raster", ".bmp"))
-}
-
-var _ format.Format = Format{}
+func FuzzSurvive(f *testing.F) { formattest.Fuzz(f, Format{}, picturetest.Seeds(f, "testdata")) }
 
 func TestFixtures(t *testing.T) {
 	files := picturetest.Fixtures(t, ci(), Format{}, "testdata")

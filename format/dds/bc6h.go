@@ -197,8 +197,8 @@ func (d *bc6h) finish(v int) float32 {
 	if !d.signed {
 		return half(uint16(v * 31 >> 6))
 	}
-	if v < 0 {
-		return half(0x8000 | uint16(-v*31>>5))
+	if n := -v * 31 >> 5; v < 0 && n > 0 { // 0 has no sign
+		return half(0x8000 | uint16(n))
 	}
-	return half(uint16(v * 31 >> 5))
+	return half(uint16(max(v, 0) * 31 >> 5))
 }

@@ -157,10 +157,13 @@ func ProfileHash(icc []byte) string {
 	return format.HashOf(b)
 }
 
-// Extract makes a PNG of a picture. ErrUnsupported where PNG has no such samples.
+// Extract makes a PNG of a picture, or an OpenEXR of one of floats. ErrUnsupported where neither has such samples.
 func Extract(p *raster.Image) (*format.Extract, error) {
-	if p.Depth == raster.F32 || p.Model == raster.CMYK || p.Model == raster.Lab {
+	if p.Model != raster.Gray && p.Model != raster.RGB {
 		return nil, format.Unsupported("%s as a PNG", Colour(p))
+	}
+	if p.Depth == raster.F32 {
+		return &format.Extract{Extension: ".exr", Content: exr(p)}, nil
 	}
 	var b bytes.Buffer
 	if err := raster.EncodePNG(&b, p); err != nil {

@@ -8,10 +8,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"image/png"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -131,23 +133,26 @@ func Decode(t testing.TB, f format.Format, file []byte) *raster.Image {
 }
 
 // Fixtures holds the files of a folder against its truth.txt, made by its make.sh: of each a name and the SHA-256 of its
-// samples in 16 bits, as Pixel gives them. Where ci is true they are held against convert, too, which tells more.
+// samples in 16 bits, as Pixel gives them; [i] after the name is frame i, from 0, as it is shown. Where ci is true they are held against convert, too, which tells more.
 func Fixtures(t *testing.T, ci bool, f format.Format, dir string, options ...string) map[string][]byte {
 	t.Helper()
 	list, err := os.ReadFile(filepath.Join(dir, "truth.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := map[string][]byte{}
+	files := Seeds(t, dir)
 	for line := range strings.Lines(string(list)) {
 		name, want, _ := strings.Cut(strings.TrimSpace(line), " ")
-		b, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[name] = b
+		file, frame, framed := strings.Cut(strings.TrimSuffix(name, "]"), "[")
+		b := files[file]
 		t.Run(name, func(t *testing.T) {
-			p := Decode(t, f, b)
+			var p *raster.Image
+			if framed {
+				i, _ := strconv.Atoi(frame)
+				p = Frame(t, f, b, i)
+			} else {
+				p = Decode(t, f, b)
+			}
 			h := sha256.New()
 			for i := range p.Width * p.Height {
 				for _, v := range Pixel(p, i) {
@@ -156,13 +161,13 @@ func Fixtures(t *testing.T, ci bool, f format.Format, dir string, options ...str
 			}
 			if got := hex.EncodeToString(h.Sum(nil)); got != want {
 				t.Errorf("its samples have the hash %s", got)
-				if ci {
+				if ci && !framed {
 					Same(t, ci, p, b, filepath.Ext(name), "[0]", 0, options...)
 				}
 			}
 		})
 	}
-	return out
+	return files
 }
 
 // Cut holds a format to its word that a file is cut off: of no shorter file but those of which only the last spare bytes
@@ -182,4 +187,40 @@ func Cut(t *testing.T, f format.Format, file []byte, spare int) {
 	if err := format.Validate(t.Context(), f, format.Bytes(file)); err != nil {
 		t.Errorf("all of it: %v", err)
 	}
+}
+
+// Frame is frame i, from 0, of an animation, as it is shown.
+func Frame(t testing.TB, f format.Format, file []byte, i int) *raster.Image {
+	t.Helper()
+	x, err := format.ExtractElement(t.Context(), f, format.Bytes(file), fmt.Sprintf("frame:%d", i+1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := png.Decode(bytes.NewReader(formattest.All(t, x.Content)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := raster.FromImage(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Seeds are the files of a folder that its truth.txt names.
+func Seeds(t testing.TB, dir string) map[string][]byte {
+	t.Helper()
+	list, err := os.ReadFile(filepath.Join(dir, "truth.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]byte{}
+	for line := range strings.Lines(string(list)) {
+		name, _, _ := strings.Cut(line, " ")
+		name, _, _ = strings.Cut(name, "[")
+		if out[name], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
 }

@@ -4,7 +4,6 @@ import (
 	"os"
 	"testing"
 
-	"varve/format"
 	"varve/format/formattest"
 	"varve/format/picturetest"
 )
@@ -25,11 +24,7 @@ func TestSamplesAsImageMagick(t *testing.T) {
 	}
 }
 
-func FuzzSurvive(f *testing.F) {
-	formattest.Fuzz(f, Format{}, formattest.Files(f, "raster", ".tga"))
-}
-
-var _ format.Format = Format{}
+func FuzzSurvive(f *testing.F) { formattest.Fuzz(f, Format{}, picturetest.Seeds(f, "testdata")) }
 
 func TestFixtures(t *testing.T) {
 	files := picturetest.Fixtures(t, ci(), Format{}, "testdata", "-flip")

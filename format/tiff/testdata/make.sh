@@ -19,19 +19,19 @@ make() {
 	convert "$@" "$name" || test -s "$name" # it warns of what it then leaves out
 	truth "$name"
 }
-make little $draw -depth 8 -compress none -endian LSB
-make big16 $draw -depth 16 -compress none -endian MSB
+make little $draw -depth 8 -compress none
+make big16 $draw -depth 16 -compress none -define tiff:endian=msb
 convert big16.tif -define tiff:rows-per-strip=3 TIFF64:bigtiff.tif
 truth bigtiff.tif
 make lzw $draw -depth 8 -compress lzw -define tiff:predictor=2
-make lzw16 $draw -depth 16 -compress lzw -define tiff:predictor=2 -endian MSB
+make lzw16 $draw -depth 16 -compress lzw -define tiff:predictor=2 -define tiff:endian=msb
 make zip $draw -depth 8 -compress zip
 make packbits $draw -depth 8 -compress rle
 make tiled $draw -depth 8 -compress zip -define tiff:tile-geometry=16x16
 make planar $draw -depth 8 -compress none -interlace plane
 make planartiled $draw -depth 16 -compress zip -interlace plane -define tiff:tile-geometry=16x16
 make float $draw -depth 32 -compress zip -define quantum:format=floating-point -define tiff:predictor=3
-make double $draw -depth 64 -compress none -define quantum:format=floating-point -endian MSB
+make double $draw -depth 64 -compress none -define quantum:format=floating-point -define tiff:endian=msb
 make half $draw -depth 16 -compress none -define quantum:format=floating-point
 make int32 $draw -depth 32 -compress none
 make gray1 $draw -colorspace gray -threshold 50% -type bilevel -compress none

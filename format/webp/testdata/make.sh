@@ -26,3 +26,12 @@ make losslessalpha.webp $faint -define webp:lossless=true -define webp:exact=tru
 make lossy.webp $draw -quality 80
 make lossyalpha.webp $faint -quality 70
 make wide.webp $draw -resize 100x37! -quality 50
+
+# The animation of GIF's fixtures; of each frame what is shown: lossless what the GIF shows, lossy what ImageMagick lays
+# over what was there.
+gif2webp -quiet ../../gif/testdata/anim.gif -o anim.webp
+sed -n 's/^anim.gif/anim.webp/p' ../../gif/testdata/truth.txt >>truth.txt
+gif2webp -quiet -lossy -q 90 ../../gif/testdata/anim.gif -o animlossy.webp
+for i in 0 1 2; do # it does not know the later ones, which are set instead
+	echo "animlossy.webp[$i] $(convert animlossy.webp -coalesce +repage -background none -alpha background miff:- | convert "miff:-[$i]" -depth 16 -endian LSB rgba:- | sha256sum | cut -d' ' -f1)" >>truth.txt
+done
