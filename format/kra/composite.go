@@ -42,13 +42,8 @@ func (d *document) composite(ctx context.Context) (*raster.Image, error) {
 			p = q
 		}
 	}
-	icc := d.zip.Find(d.folder + "annotations/icc")
-	if icc != nil {
-		if p.Profile, err = d.zip.Read(ctx, icc, maxSmall); err != nil {
-			return nil, err
-		}
-	}
-	return p, nil
+	p.Profile, err = d.profile(ctx)
+	return p, err
 }
 
 // blend puts layers together, the first uppermost.
