@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"varve/format"
+	"varve/format/layers"
 	"varve/format/raster"
 )
 
@@ -37,17 +38,12 @@ func (d *document) composite(ctx context.Context) (*raster.Image, error) {
 			for i := 0; i < len(q.U8); i += 4 {
 				q.U8[i], q.U8[i+1], q.U8[i+2], q.U8[i+3] = under[2], under[1], under[0], under[3]
 			}
-			over(q, p, 255)
+			layers.Over(q, p, 0, 0, 255)
 			p = q
 		}
 	}
-	icc := d.zip.Find(d.folder + "annotations/icc")
-	if icc != nil {
-		if p.Profile, err = d.zip.Read(ctx, icc, maxSmall); err != nil {
-			return nil, err
-		}
-	}
-	return p, nil
+	p.Profile, err = d.profile(ctx)
+	return p, err
 }
 
 // blend puts layers together, the first uppermost.
@@ -70,7 +66,7 @@ func (d *document) blend(ctx context.Context, list []*node) (*raster.Image, erro
 			return nil, err
 		}
 		if layer != nil {
-			over(p, layer, uint32(opacity))
+			layers.Over(p, layer, 0, 0, opacity)
 		}
 	}
 	return p, nil
@@ -127,26 +123,4 @@ func (d *document) sameProfile(ctx context.Context, n *node) error {
 		err = format.Unsupported("%s has another colour profile", n)
 	}
 	return err
-}
-
-// over puts a picture over another of its size, both with straight alpha.
-func over(p, q *raster.Image, opacity uint32) {
-	for i := 0; i < len(p.U8); i += 4 {
-		below, above := p.U8[i:i+4:i+4], q.U8[i:i+4:i+4]
-		a := (uint32(above[3])*opacity + 127) / 255
-		switch {
-		case a == 0:
-		case a == 255 || below[3] == 0:
-			copy(below, above)
-			below[3] = uint8(a)
-		default:
-			// 255² is one.
-			all := a*255 + uint32(below[3])*(255-a)
-			for c := range 3 {
-				v := uint32(above[c])*a*255 + uint32(below[c])*uint32(below[3])*(255-a)
-				below[c] = uint8((v + all/2) / all)
-			}
-			below[3] = uint8((all + 127) / 255)
-		}
-	}
 }

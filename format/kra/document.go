@@ -34,6 +34,8 @@ type document struct {
 	space  string  // colorspacename
 	top    []*node // of the image, the uppermost first
 	nodes  []*node // all, each after the one that it is in
+
+	surveys map[*zipfile.Entry]*survey
 }
 
 // node is a layer or a mask.
@@ -91,7 +93,7 @@ func open(ctx context.Context, in format.Input) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &document{zip: z}
+	d := &document{zip: z, surveys: map[*zipfile.Entry]*survey{}}
 	if d.xml, err = xmlspan.Parse(text, nil); err != nil {
 		return nil, fmt.Errorf("%s: %w", maindoc, err)
 	}
@@ -197,14 +199,17 @@ func (d *document) part(ctx context.Context, n *node, suffix string, max int64) 
 	return d.zip.Read(ctx, e, max)
 }
 
-// find returns the node of an id.
-func (d *document) find(id string) (*node, error) {
+// find returns the node of an id, and of which of its frames that is: "" for it itself.
+func (d *document) find(id string) (n *node, time string, err error) {
 	for _, n := range d.nodes {
 		if n.id == id {
-			return n, nil
+			return n, "", nil
+		}
+		if time, ok := strings.CutPrefix(id, n.id+"@"); ok {
+			return n, time, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: %q", format.ErrNoElement, id)
+	return nil, "", fmt.Errorf("%w: %q", format.ErrNoElement, id)
 }
 
 // frame is a picture of an animated layer.

@@ -31,6 +31,9 @@ func (d *document) elements(ctx context.Context) ([]format.Element, error) {
 		}
 		at[n] = len(out)
 		out = append(out, *e)
+		if out, err = d.frameElements(ctx, n, out); err != nil {
+			return nil, err
+		}
 	}
 	for _, n := range slices.Backward(d.nodes) { // a group is where its layers are
 		if n.parent == nil || n.mask() || n.parent.Kind != "grouplayer" {
@@ -243,6 +246,34 @@ func (d *document) animation(ctx context.Context, n *node, frames []frame, e *fo
 		e.Aspects["frames"] = format.HashOf(sums...)
 	}
 	return nil
+}
+
+// frameElements appends the frames of an animated layer, in the order of time.
+func (d *document) frameElements(ctx context.Context, n *node, out []format.Element) ([]format.Element, error) {
+	frames, err := d.frames(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(frames, func(a, b frame) int { return compareTimes(a.time, b.time) })
+	seen := map[string]bool{}
+	for _, f := range frames {
+		id := n.id + "@" + f.time
+		if seen[id] {
+			return nil, format.Malformed("%s: two frames at %s", n, f.time)
+		}
+		seen[id] = true
+		s, err := d.survey(ctx, n, f.suffix)
+		if err != nil {
+			return nil, err
+		}
+		e := format.Element{ID: id, Parent: n.id, Kind: "frame", Name: "frame " + f.time, Bytes: n.parts[f.suffix].Compressed, Aspects: map[string]string{"pixels": s.hash}}
+		if n.uuid != "" {
+			e.Stable = id
+		}
+		d.bounds(n, s, f.x, f.y, &e)
+		out = append(out, e)
+	}
+	return out, nil
 }
 
 func compareTimes(a, b string) int {

@@ -3,6 +3,8 @@ package kra
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"slices"
 
 	"varve/format"
 	"varve/format/raster"
@@ -15,7 +17,7 @@ func (Format) Extract(ctx context.Context, in format.Input, id string) (*format.
 	if err != nil {
 		return nil, err
 	}
-	n, err := d.find(id)
+	n, time, err := d.find(id)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +33,7 @@ func (Format) Extract(ctx context.Context, in format.Input, id string) (*format.
 			return extracted(".svg", b), nil
 		}
 	}
-	suffix, err := d.pixels(ctx, n)
+	suffix, err := d.pixels(ctx, n, time)
 	if err != nil {
 		return nil, err
 	}
@@ -62,25 +64,28 @@ func extracted(extension string, b []byte) *format.Extract {
 	return &format.Extract{Extension: extension, Content: o}
 }
 
-// pixels returns the suffix of what is seen of a node: its own pixels, its first frame, or its selection.
-func (d *document) pixels(ctx context.Context, n *node) (string, error) {
+// pixels returns the suffix of what is seen of a node: its frame of a time, its first frame, its own pixels, or its
+// selection.
+func (d *document) pixels(ctx context.Context, n *node, time string) (string, error) {
 	frames, err := d.frames(ctx, n)
 	if err != nil {
 		return "", err
 	}
-	first := -1
-	for i, f := range frames {
-		if n.parts[f.suffix] != nil && (first < 0 || compareTimes(f.time, frames[first].time) < 0) {
-			first = i
+	if time != "" {
+		i := slices.IndexFunc(frames, func(f frame) bool { return f.time == time })
+		if i < 0 {
+			return "", fmt.Errorf("%w: frame %s of %s", format.ErrNoElement, time, n)
 		}
+		return frames[i].suffix, nil
 	}
-	switch {
-	case first >= 0:
-		return frames[first].suffix, nil
-	case n.parts[""] != nil:
-		return "", nil
-	case n.parts[".pixelselection"] != nil:
-		return ".pixelselection", nil
+	if len(frames) > 0 {
+		first := slices.MinFunc(frames, func(a, b frame) int { return compareTimes(a.time, b.time) })
+		return first.suffix, nil
+	}
+	for _, suffix := range []string{"", ".pixelselection"} {
+		if n.parts[suffix] != nil {
+			return suffix, nil
+		}
 	}
 	return "", format.Unsupported("%s has no pixels of its own", n)
 }

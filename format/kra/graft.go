@@ -48,8 +48,12 @@ func (Format) Graft(ctx context.Context, into, from format.Input, ids []string) 
 	}
 	var chosen []*layers.Layer
 	for _, id := range ids {
-		if _, err := g.from.find(id); err != nil {
+		n, time, err := g.from.find(id)
+		if err != nil {
 			return nil, err
+		}
+		if time != "" {
+			return nil, &format.Refusal{Reason: fmt.Sprintf("a frame of %s is not put back by itself", n), Advice: "put the layer back, with all of its frames"}
 		}
 	}
 	for _, n := range g.from.nodes {

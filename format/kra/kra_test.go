@@ -297,7 +297,7 @@ func untouched(t *testing.T, into, b []byte, g *format.Grafting) {
 		if slices.Contains(g.Changed, n.id) {
 			continue
 		}
-		m, err := y.find(n.id)
+		m, _, err := y.find(n.id)
 		if err != nil {
 			t.Fatal(err)
 		}

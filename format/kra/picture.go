@@ -21,7 +21,7 @@ func (Format) Picture(ctx context.Context, in format.Input, size int) (*format.P
 			return &format.Picture{Image: small, Source: format.Embedded}, nil
 		}
 	}
-	p, err := d.png(ctx, merged)
+	p, err := d.merged(ctx)
 	if err == nil {
 		return &format.Picture{Image: p, Source: format.Embedded}, nil
 	}
@@ -36,17 +36,36 @@ func (Format) Picture(ctx context.Context, in format.Input, size int) (*format.P
 	return nil, err
 }
 
-// Decode gives the picture that Krita made when it saved, or else the layers put together.
+// Decode gives the picture that Krita made when it saved, of 8 bits in sRGB, or of an RGB document of 8 bits in its
+// profile; where there is none, the layers put together.
 func (Format) Decode(ctx context.Context, in format.Input) (*raster.Image, error) {
 	d, err := open(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	p, err := d.png(ctx, merged)
+	p, err := d.merged(ctx)
 	if errors.Is(err, format.ErrUnsupported) {
 		return d.composite(ctx)
 	}
 	return p, err
+}
+
+// merged decodes the whole picture. Krita writes it without a profile: where it is not converted, it has the document's.
+func (d *document) merged(ctx context.Context) (*raster.Image, error) {
+	p, err := d.png(ctx, merged)
+	if err == nil && p.Profile == nil && d.space == "RGBA" {
+		p.Profile, err = d.profile(ctx)
+	}
+	return p, err
+}
+
+// profile reads the document's colour profile; nil where it has none.
+func (d *document) profile(ctx context.Context) ([]byte, error) {
+	e := d.zip.Find(d.folder + "annotations/icc")
+	if e == nil {
+		return nil, nil
+	}
+	return d.zip.Read(ctx, e, maxSmall)
 }
 
 // png decodes a picture in the archive; ErrUnsupported where there is none.

@@ -267,6 +267,9 @@ func (s *survey) empty() bool { return s.x1 <= s.x0 }
 
 // survey reads the tiles of a part. Their order, and tiles in which nothing is but the default pixel, make no difference.
 func (d *document) survey(ctx context.Context, n *node, suffix string) (*survey, error) {
+	if s := d.surveys[n.parts[suffix]]; s != nil {
+		return s, nil
+	}
 	t, fill, err := d.tiles(ctx, n, suffix)
 	if err != nil {
 		return nil, err
@@ -302,6 +305,7 @@ func (d *document) survey(ctx context.Context, n *node, suffix string) (*survey,
 		fmt.Fprintf(h, " %d,%d %x", one.x, one.y, one.hash)
 	}
 	s.hash = format.HashOf(h.Sum(nil))
+	d.surveys[n.parts[suffix]] = s
 	return s, nil
 }
 
