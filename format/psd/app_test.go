@@ -30,9 +30,11 @@ func grafts(t *testing.T) map[string][]byte {
 		{"psd-tools/16bit5x5.psd", "psd-tools/colormodes/4x4_16bit_rgb.psd", "2"},
 		{"ag-psd/read/layers/src.psd", "ag-psd/read/layer-mask/src.psd", "2"},
 		{"psd-tools/mask.psb", "psd-tools/group.psb", "3"},
+		{"psd-tools/mask.psd", "psd-tools/group.psb", "3"},
+		{"psd-tools/mask.psb", "psd-tools/group.psd", "3"},
 	} {
 		g := graft(t, formattest.Sample(t, "psd/"+c[0]), formattest.Sample(t, "psd/"+c[1]), c[2])
-		out[fmt.Sprintf("%d%s", i, filepath.Ext(c[0]))] = formattest.All(t, g.Content)
+		out[fmt.Sprintf("%02d%s", i, filepath.Ext(c[0]))] = formattest.All(t, g.Content)
 	}
 	return out
 }

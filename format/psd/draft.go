@@ -149,6 +149,7 @@ func (w *draft) section() (*format.Output, error) {
 	}
 	for _, f := range w.fresh {
 		f.b.data.n = -1 // its padding is not copied
+		f.b.wide = d.big && (f.b.wide || big64(f.b.key))
 		if err := putBlock(o, f.doc, f.b, f.data); err != nil {
 			return nil, err
 		}
@@ -191,8 +192,18 @@ func (w *draft) stack() (*format.Output, error) {
 	} else {
 		_, _ = o.Write(binary.BigEndian.AppendUint16(nil, uint16(n)))
 	}
+	var recoded []*format.Output // pixels of records whose document has lengths of other sizes
 	for _, p := range w.order {
 		l := &p.doc.layers.list[p.record]
+		if p.doc.big != d.big {
+			record, pixels, err := p.doc.resized(l, p.id, d.big)
+			if err != nil {
+				return nil, err
+			}
+			o.Append(record)
+			recoded = append(recoded, pixels)
+			continue
+		}
 		if p.id >= 0 && l.idAt > 0 {
 			p.doc.copy(o, span{l.record.off, l.idAt - l.record.off})
 			_, _ = o.Write(binary.BigEndian.AppendUint32(nil, uint32(p.id)))
@@ -202,6 +213,11 @@ func (w *draft) stack() (*format.Output, error) {
 		}
 	}
 	for _, p := range w.order {
+		if p.doc.big != d.big {
+			o.Append(recoded[0])
+			recoded = recoded[1:]
+			continue
+		}
 		p.doc.copy(o, p.doc.layers.list[p.record].pixels)
 	}
 	if o.Size() == d.layers.all.n-d.layers.padding.n {

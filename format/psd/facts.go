@@ -243,6 +243,10 @@ func (l *lister) blocks(k *layer, e *format.Element, contents func(*block) []byt
 			if len(c) > 4 {
 				e.Properties["fill with"] = fillName(string(c[:4]))
 			}
+		case "lfx2", "lmfx":
+			if text := effects(c); text != "" {
+				e.Properties["effects"] = text
+			}
 		case "shmd":
 			c = settled(c)
 		case "SoLd", "SoLE", "PlLd", "plLd":
@@ -261,6 +265,33 @@ func (l *lister) blocks(k *layer, e *format.Element, contents func(*block) []byt
 		e.Aspects[a] = format.HashOf(parts...)
 	}
 	return nil
+}
+
+// effects names the effects of a layer that are on.
+func effects(b []byte) string {
+	s := over(b, "effects")
+	s.skip(4)
+	v := s.descriptor()
+	if s.err != nil || v.get("masterFXSwitch").number == 0 {
+		return ""
+	}
+	var out []string
+	on := func(v *value) bool { return v.get("enab").number != 0 }
+	for _, k := range []struct{ key, name string }{{"DrSh", "drop shadow"}, {"IrSh", "inner shadow"}, {"OrGl", "outer glow"}, {"IrGl", "inner glow"},
+		{"ebbl", "bevel"}, {"ChFX", "satin"}, {"SoFi", "color"}, {"GrFl", "gradient"}, {"patternFill", "pattern"}, {"FrFX", "stroke"}} {
+		found := on(v.get(k.key))
+		for _, it := range v.items {
+			if strings.HasSuffix(it.key, "Multi") {
+				for i := range it.items {
+					found = found || it.items[i].class == k.key && on(&it.items[i].value)
+				}
+			}
+		}
+		if found {
+			out = append(out, k.name)
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // plain reports whether blending ranges leave nothing out.

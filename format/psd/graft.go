@@ -27,7 +27,7 @@ func (Format) Graft(ctx context.Context, into, from format.Input, ids []string) 
 	if err != nil {
 		return nil, fmt.Errorf("the older version: %w", err)
 	}
-	nodes, err := selected(b, ids)
+	nodes, err := selected(a, b, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (Format) Graft(ctx context.Context, into, from format.Input, ids []string) 
 }
 
 // selected returns the nodes of ids: groups before layers, then from the bottom to the top; none that is in another.
-func selected(d *document, ids []string) ([]*node, error) {
+func selected(into, d *document, ids []string) ([]*node, error) {
 	byID := map[string]*node{}
 	walk(d.layers.tree, func(n *node) { byID[n.id] = n })
 	chosen := map[*node]bool{}
@@ -70,10 +70,20 @@ func selected(d *document, ids []string) ([]*node, error) {
 		n := byID[id]
 		if n == nil {
 			owner, part, _ := strings.Cut(id, "/")
+			if byID[owner] != nil && slices.Contains(ids, owner) {
+				continue // it goes along
+			}
 			if byID[owner] != nil && (part == "mask" || part == "vector") {
 				return nil, &format.Refusal{Reason: "a mask is a part of its layer", Advice: "take the layer " + owner}
 			}
-			if strings.HasPrefix(id, "comp:") {
+			if strings.HasPrefix(id, "comp:") && d.resource(1065) != nil {
+				same, err := sameComps(into, d)
+				if err != nil {
+					return nil, err
+				}
+				if same {
+					continue
+				}
 				return nil, &format.Refusal{Reason: "a layer comp speaks of the layers of its own version", Advice: "take the layers"}
 			}
 			return nil, fmt.Errorf("%q: %w", id, format.ErrNoElement)
@@ -102,6 +112,15 @@ func selected(d *document, ids []string) ([]*node, error) {
 	return out, nil
 }
 
+// sameComps reports whether two documents have the same layer comps.
+func sameComps(a, b *document) (bool, error) {
+	r, q := a.resource(1065), b.resource(1065)
+	if r == nil || q == nil {
+		return false, nil
+	}
+	return sameBytes(a, r.data, b, q.data)
+}
+
 // fits refuses what cannot be in one document.
 func fits(into, from *document) error {
 	if into.depth != from.depth {
@@ -111,9 +130,6 @@ func fits(into, from *document) error {
 	if into.mode != from.mode {
 		return &format.Refusal{Reason: fmt.Sprintf("the document is %s, the layer %s", modeName(into.mode), modeName(from.mode)),
 			Advice: "convert one of them in Photoshop, or extract the layer"}
-	}
-	if into.big != from.big {
-		return &format.Refusal{Reason: "one version is a PSD, the other a PSB", Advice: "save both in one format, or extract the layer"}
 	}
 	if len(into.layers.list) == 0 {
 		return &format.Refusal{Reason: "the newer version has no layers: it was flattened", Advice: "extract the layer, and place it in Photoshop"}

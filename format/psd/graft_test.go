@@ -2,6 +2,7 @@ package psd
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -42,9 +43,41 @@ func TestReEmit(t *testing.T) {
 	}
 }
 
+// TestConformance: large samples are not damaged as well, for the time that takes.
 func TestConformance(t *testing.T) {
-	formattest.Run(t, Format{}, samples(t))
+	const large = 60 << 10
+	small := map[string][]byte{}
+	for name, b := range samples(t) {
+		if len(b) <= large {
+			small[name] = b
+			continue
+		}
+		in := format.Bytes(b)
+		for _, err := range []error{format.Validate(t.Context(), Format{}, in), second(format.References(t.Context(), Format{}, in)),
+			second(Format{}.Regions(in)), second(format.Show(t.Context(), Format{}, in, 256))} {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		var top []string
+		for _, e := range listed(t, b) {
+			if e.Parent == "" && !strings.HasPrefix(e.ID, "comp:") {
+				top = append(top, e.ID)
+			}
+		}
+		var refusal *format.Refusal
+		g, err := format.Graft(t.Context(), Format{}, in, in, top)
+		if errors.As(err, &refusal) {
+			continue
+		}
+		if err != nil || !bytes.Equal(formattest.All(t, g.Content), b) || len(g.Changed) > 0 {
+			t.Errorf("%s: graft of all onto itself: %v", name, err)
+		}
+	}
+	formattest.Run(t, Format{}, small)
 }
+
+func second[T any](_ T, err error) error { return err }
 
 // edits are the chains of saves: pairs of an older and a newer version.
 func edits(t testing.TB) [][2]string {

@@ -303,3 +303,32 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("no element: %v", err)
 	}
 }
+
+// TestBetweenPSDAndPSB: a layer of a PSD goes into a PSB, and back, and is what it was.
+func TestBetweenPSDAndPSB(t *testing.T) {
+	for packing := range 4 {
+		a, b := square(1, "a", 0, 9, 1, 0, 0), square(2, "b", 3, 21, 1, 1, 0)
+		b.noise, b.mask = true, &box{5, 5, 11, 11}
+		b.blocks = append(b.blocks, placedBlock("u-1"), madeBlock{"FMsk", make([]byte, 14)})
+		small := rgbDocument(append([]madeLayer{a}, group(7, "g", b)...)...)
+		small.packing = packing
+		small.blocks = []madeBlock{{"lnk2", linkedItem("liFD", "u-1", "x.txt", []byte("text"))}}
+		large := *small
+		large.big = true
+		for _, way := range [][2]*made{{small, &large}, {&large, small}} {
+			into, from := *way[0], *way[1]
+			whole := into.file()
+			into.layers, into.blocks = into.layers[:1], nil
+			g := graft(t, into.file(), from.file(), "7")
+			if d := formattest.Differ(listed(t, whole), listed(t, formattest.All(t, g.Content))); d != "" {
+				t.Errorf("compression %d, into PSB %t: %s", packing, into.big, d)
+			}
+			taken := into
+			taken.layers = []madeLayer{a, square(2, "other", 1, 3, 0, 0, 1), square(7, "another", 1, 3, 0, 0, 1)}
+			g = graft(t, taken.file(), from.file(), "7")
+			if got := tree(t, formattest.All(t, g.Content)); got != "7another 2other 1009g[1008b] 1a" {
+				t.Error(got)
+			}
+		}
+	}
+}

@@ -257,10 +257,13 @@ func (g *stacking) lost(old, fresh *slot) {
 	if !old.node.group {
 		return
 	}
-	have := map[int64]bool{}
-	each(fresh.children, func(s *slot) { have[s.layer().id] = true })
+	ids, names := map[int64]bool{}, map[string]bool{}
+	each(fresh.children, func(s *slot) {
+		ids[s.layer().id] = true
+		names[s.layer().name] = true
+	})
 	each(old.children, func(s *slot) {
-		if k := s.layer(); k.id < 0 || !have[k.id] {
+		if k := s.layer(); k.id >= 0 && !ids[k.id] || k.id < 0 && !names[k.name] {
 			g.notes = append(g.notes, fmt.Sprintf("%q was not in the group %q then, and is taken out with it", k.name, old.layer().name))
 		}
 	})

@@ -87,26 +87,29 @@ func (v *view) gather(l *layer, b box, planes []*channel, s *surface, into [][]f
 	for i := range lines {
 		lines[i] = make([]float32, width)
 	}
-	from := max(0, v.top+s.y*v.f-b.top)              // first row of the channel in the view
-	to := min(b.height(), v.top+(s.y+s.h)*v.f-b.top) // after the last
-	at := 0                                          // rows that were read
-	weights := make([]float32, s.w*s.h)              // how much of a pixel of the view was summed
-	step := 1 + (v.f-1)/rowsOfBin                    // rows to a row that is read
-	for y := from; y < to; y += step {
+	at := 0                             // rows that were read
+	weights := make([]float32, s.w*s.h) // how much of a pixel of the view was summed
+	for oy := range s.h {
 		if err := v.d.ended(); err != nil {
 			return err
 		}
-		for i, r := range readers {
-			if err := r.skip(y - at); err != nil {
-				return err
+		first := v.top + (s.y+oy)*v.f - b.top
+		from, to := max(0, first), min(b.height(), first+v.f) // rows of the channel
+		used := min(to-from, rowsOfBin)
+		for k := range used {
+			y := from + k*(to-from)/used
+			for i, r := range readers {
+				if err := r.skip(y - at); err != nil {
+					return err
+				}
+				if err := r.next(row); err != nil {
+					return err
+				}
+				floats(lines[i], row, v.d.depth)
 			}
-			if err := r.next(row); err != nil {
-				return err
-			}
-			floats(lines[i], row, v.d.depth)
+			at = y + 1
+			v.sum(b, oy, float32(to-from)/float32(used), lines, s, into, weights)
 		}
-		at = y + 1
-		v.sum(b, y, step, lines, s, into, weights, colours)
 	}
 	v.mean(s, into, weights, colours)
 	return nil
@@ -139,15 +142,11 @@ func (v *view) gatherExact(b box, readers []*rows, row []byte, s *surface, into 
 	return nil
 }
 
-// sum adds a row of the channels to the tile.
-func (v *view) sum(b box, y, step int, lines [][]float32, s *surface, into [][]float32, weights []float32, colours int) {
-	oy := (b.top+y-v.top)/v.f - s.y
-	if oy < 0 || oy >= s.h {
-		return
-	}
+// sum adds a row of the channels, which stands for so many, to a row of the tile.
+func (v *view) sum(b box, oy int, share float32, lines [][]float32, s *surface, into [][]float32, weights []float32) {
+	colours := len(s.colour)
 	x0, x1 := max(0, s.x*v.f-b.left), min(b.width(), (s.x+s.w)*v.f-b.left)
 	hasAlpha := len(lines) > colours
-	share := float32(step)
 	for x := x0; x < x1; x++ {
 		o := oy*s.w + (b.left+x)/v.f - s.x
 		a := share
@@ -164,7 +163,6 @@ func (v *view) sum(b box, y, step int, lines [][]float32, s *surface, into [][]f
 
 // mean makes means of sums: of colours by alpha, of alpha by area.
 func (v *view) mean(s *surface, into [][]float32, weights []float32, colours int) {
-	area := float32(v.f * v.f)
 	hasAlpha := len(into) > colours
 	for o, w := range weights {
 		a := w
@@ -176,7 +174,9 @@ func (v *view) mean(s *surface, into [][]float32, weights []float32, colours int
 				into[c][o] /= a
 			}
 		}
-		s.alpha[o] = min(1, a/area)
+		across := min(v.f, v.d.width-(s.x+o%s.w)*v.f) // at its edge the canvas has less than a whole pixel
+		down := min(v.f, v.d.height-v.top-(s.y+o/s.w)*v.f)
+		s.alpha[o] = min(1, a/float32(across*down))
 	}
 }
 
