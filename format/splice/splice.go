@@ -32,11 +32,13 @@ func Cut(in format.Input, off, n int64) *format.Output {
 	return o
 }
 
-// Apply returns the span [from, to) of a file with edits within it made, those of one place in their order. Edits that
-// overlap are an error.
+// Apply returns the span [from, to) of a file with edits within it made: of one place what is put in before what is
+// replaced, else in their order. Edits that overlap are an error.
 func Apply(in format.Input, from, to int64, edits []Edit) (*format.Output, error) {
 	sorted := slices.Clone(edits)
-	slices.SortStableFunc(sorted, func(a, b Edit) int { return cmp.Compare(a.Off, b.Off) })
+	slices.SortStableFunc(sorted, func(a, b Edit) int {
+		return cmp.Or(cmp.Compare(a.Off, b.Off), cmp.Compare(min(a.Len, 1), min(b.Len, 1)))
+	})
 	out, at := new(format.Output), from
 	for _, e := range sorted {
 		if e.Off < at || e.Len < 0 || e.Off+e.Len > to {
