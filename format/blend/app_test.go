@@ -98,7 +98,7 @@ for m in bpy.data.meshes:
 for o in bpy.data.objects:
     out['OB' + o.name] = [r(o.location), r(o.rotation_euler), r(o.scale), o.data.name if o.data else '', o.parent.name if o.parent else '', sorted(c.name for c in o.users_collection),
         [[m.name, m.type, m.object.name if getattr(m, 'object', None) else ''] for m in o.modifiers], [[c.name, c.target.name if getattr(c, 'target', None) else ''] for c in o.constraints],
-        sorted((k, str(v)) for k, v in o.items()), [g.name for g in o.vertex_groups], curves(o), o.visible_get(), [s.material.name for s in o.material_slots if s.material],
+        sorted((k, str(v.to_dict() if hasattr(v, 'to_dict') else list(v) if hasattr(v, 'to_list') else v.name if hasattr(v, 'name') else v)) for k, v in o.items()), [g.name for g in o.vertex_groups], curves(o), o.visible_get(), [s.material.name for s in o.material_slots if s.material],
         [[b.name, r(b.location)] for b in o.pose.bones] if o.pose else []]
 for m in bpy.data.materials:
     out['MA' + m.name] = walk(m.node_tree, {}) if m.use_nodes else 0
@@ -122,15 +122,30 @@ for i in bpy.data.images:
     out['IM' + i.name] = [i.filepath, list(i.size)]
 `
 
-// opened is a file as Blender has it; and it is the same when it is saved by Blender and opened again.
-func (s *studio) opened(name string, b []byte) map[string]any {
+// opened are files as Blender has them; and they are the same when they are saved by Blender and opened again.
+func (s *studio) opened(files map[string][]byte) map[string]map[string]any {
 	s.t.Helper()
-	s.write(name, b)
-	first := s.run(name, census+"\nbpy.ops.wm.save_as_mainfile(filepath=path('again.blend'), compress=True)")
-	if second := s.run("again.blend", census); !reflect.DeepEqual(first, second) {
-		s.t.Errorf("%s: saved again it is another:\n%v\n%v", name, first, second)
+	names := slices.Sorted(maps.Keys(files))
+	for _, n := range names {
+		s.write(n+".blend", files[n])
 	}
-	return first
+	list, _ := json.Marshal(names)
+	all := s.run("", "def census():\n    out = {}"+strings.ReplaceAll(census, "\n", "\n    ")+"\n    return out\nfor name in "+string(list)+`:
+    bpy.ops.wm.open_mainfile(filepath=path(name + '.blend'))
+    first = census()
+    bpy.ops.wm.save_as_mainfile(filepath=path('again.blend'), compress=True)
+    bpy.ops.wm.open_mainfile(filepath=path('again.blend'))
+    out[name] = [first, census()]
+`)
+	out := map[string]map[string]any{}
+	for _, n := range names {
+		both := all[n].([]any)
+		out[n] = both[0].(map[string]any)
+		if d := unlike(out[n], both[1].(map[string]any)); len(d) > 0 {
+			s.t.Errorf("%s: saved again it differs in %q", n, d)
+		}
+	}
+	return out
 }
 
 // unlike are the ids in which two of Blender's descriptions differ.
@@ -218,48 +233,48 @@ bpy.ops.wm.save_as_mainfile(filepath=path('new.z.blend'), compress=True, copy=Tr
 func TestBlenderWorkshop(t *testing.T) {
 	s := newStudio(t)
 	s.run("", workshop)
-	old, was := s.opened("was.blend", s.read("old.blend")), s.opened("is.blend", s.read("new.blend"))
-	for _, c := range []struct {
-		ids  []string
+	cases := map[string]struct {
 		back []string // in Blender as in the older file
 		also []string // not as in the newer
 	}{
-		{[]string{"MEHeroMesh"}, nil, []string{"MEHeroMesh", "MABlue", "OBHero"}}, // the object shows the mesh's slots
-		{[]string{"MARed"}, []string{"MARed"}, nil},
-		{[]string{"NTTile"}, []string{"NTTile"}, nil},
-		{[]string{"OBChild"}, []string{"OBChild", "MEChildMesh", "MABlue"}, []string{"GRInner"}},
-		{[]string{"OBLamp"}, []string{"OBLamp", "LALampData"}, nil},
-		{[]string{"TXnotes", "CUPath"}, []string{"TXnotes", "CUPath"}, nil},
-		{[]string{"OBHero", "MEHeroMesh", "ACHeroAction"}, []string{"OBHero", "MEHeroMesh", "ACHeroAction", "MABlue"}, nil},
-	} {
-		for _, packed := range []string{"", ".z"} {
-			name := strings.Join(c.ids, " ") + packed
-			g, b := putInto(t, s.read("new"+packed+".blend"), s.read("old.blend"), c.ids...)
-			if packed != "" && len(c.ids) > 1 {
-				continue
-			}
-			is := s.opened("graft.blend", b)
-			got := unlike(was, is)
-			want := slices.Concat(c.back, c.also)
-			slices.Sort(want)
-			if !slices.Equal(got, want) {
-				t.Errorf("%s: changed are %q, want %q; it says %q %q", name, got, want, g.Changed, g.Notes)
+		"MEHeroMesh":                     {nil, []string{"MEHeroMesh", "MABlue", "OBHero"}}, // the mesh has slots for materials, and the object shows them
+		"MARed":                          {[]string{"MARed"}, nil},
+		"NTTile":                         {[]string{"NTTile"}, nil},
+		"OBChild":                        {[]string{"OBChild", "MEChildMesh", "MABlue"}, []string{"GRInner"}},
+		"OBLamp":                         {[]string{"OBLamp", "LALampData"}, nil},
+		"TXnotes CUPath":                 {[]string{"TXnotes", "CUPath"}, nil},
+		"OBHero MEHeroMesh ACHeroAction": {[]string{"OBHero", "MEHeroMesh", "ACHeroAction", "MABlue"}, nil},
+	}
+	files := map[string][]byte{"old": s.read("old.blend"), "new": s.read("new.blend")}
+	said := map[string]*format.Grafting{}
+	for ids := range cases {
+		said[ids], files[ids] = putInto(t, files["new"], files["old"], strings.Fields(ids)...)
+		_, files[ids+" z"] = putInto(t, s.read("new.z.blend"), files["old"], strings.Fields(ids)...)
+	}
+	all := files["new"]
+	for _, id := range []string{"OBLamp", "MEHeroMesh", "OBChild", "MARed", "NTTile", "OBHero", "ACHeroAction", "TXnotes", "CUPath", "OBInst"} {
+		_, all = putInto(t, all, s.read("old.z.blend"), id)
+	}
+	files["all"] = all
+	is := s.opened(files)
+	for ids, c := range cases {
+		want := slices.Concat(c.back, c.also)
+		slices.Sort(want)
+		for _, name := range []string{ids, ids + " z"} {
+			if got := unlike(is["new"], is[name]); !slices.Equal(got, want) {
+				t.Errorf("%s: changed are %q, want %q; it says %q %q", name, got, want, said[ids].Changed, said[ids].Notes)
 			}
 			for _, id := range c.back {
-				if !reflect.DeepEqual(old[id], is[id]) {
-					t.Errorf("%s: %s is\n%v, was\n%v", name, id, is[id], old[id])
+				if !reflect.DeepEqual(is["old"][id], is[name][id]) {
+					t.Errorf("%s: %s is\n%v, was\n%v", name, id, is[name][id], is["old"][id])
 				}
 			}
 		}
 	}
-	b := s.read("new.blend")
-	for _, id := range []string{"OBLamp", "MEHeroMesh", "OBChild", "MARed", "NTTile", "OBHero", "ACHeroAction", "TXnotes", "CUPath", "OBInst"} {
-		_, b = putInto(t, b, s.read("old.z.blend"), id)
-	}
-	is := s.opened("graft.blend", b)
-	if got := unlike(old, is); !slices.Equal(got, []string{"MENewMesh", "OBNew"}) {
+	if got := unlike(is["old"], is["all"]); !slices.Equal(got, []string{"MENewMesh", "OBNew"}) {
+		t.Errorf("all: not as in the older file are %q", got)
 		for _, id := range got {
-			t.Errorf("%s is\n%v, was\n%v", id, is[id], old[id])
+			t.Logf("%s is\n%v, was\n%v", id, is["all"][id], is["old"][id])
 		}
 	}
 }
@@ -308,7 +323,11 @@ for name in `+string(list)+`:
 			seen++
 			got := append([]float64{float64(len(o.Mesh.Positions)), float64(o.Mesh.Faces), areaOf(o.Mesh)}, o.Mesh.Bounds(o.Transform).Slice()...)
 			for i, x := range got {
-				if y := w[i].(float64); math.Abs(x-y) > 1e-4*(1+math.Abs(y)) {
+				within := 1e-4
+				if i == 2 { // Blender's area of a face that is not flat is that of its shadow
+					within = 0.01
+				}
+				if y := w[i].(float64); math.Abs(x-y) > within*(1+math.Abs(y)) {
 					t.Errorf("%s: %s: got %v, Blender says %v", name, o.Name, got, w)
 					break
 				}

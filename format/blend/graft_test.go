@@ -24,16 +24,11 @@ func putInto(t *testing.T, into, from []byte, ids ...string) (*format.Grafting, 
 	if err := format.Validate(t.Context(), Format{}, format.Bytes(b)); err != nil {
 		t.Fatal(err)
 	}
-	f, err := open(t.Context(), format.Bytes(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[uint64]bool{0: true}
-	for _, k := range f.blocks {
-		if seen[k.old] && k.code != codeOf("TEST") {
-			t.Errorf("two blocks have the address %#x", k.old)
+	before, after := addresses(t, into), addresses(t, b)
+	for a, n := range after {
+		if n > max(1, before[a]) {
+			t.Errorf("%d blocks have the address %#x", n, a)
 		}
-		seen[k.old] = true
 	}
 	was, is, old := list(t, into), list(t, b), list(t, from)
 	for id, e := range is {
@@ -58,6 +53,20 @@ func putInto(t *testing.T, into, from []byte, ids ...string) (*format.Grafting, 
 		}
 	}
 	return g, b
+}
+
+// addresses counts the blocks at each: what Blender had on its stack may come twice.
+func addresses(t *testing.T, b []byte) map[uint64]int {
+	t.Helper()
+	f, err := open(t.Context(), format.Bytes(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[uint64]int{}
+	for _, k := range f.blocks {
+		out[k.old]++
+	}
+	return out
 }
 
 func TestGraftReplaces(t *testing.T) {

@@ -116,7 +116,8 @@ func (c *compiler) clear(off, n int) {
 type class uint8
 
 const (
-	data      class = iota // of no other
+	unset     class = iota // that of what leads to it
+	data                   // of no other
 	transform              // of an object
 	geometry
 	nodes
@@ -152,7 +153,7 @@ func (c class) aspect() string {
 	return "data"
 }
 
-// classOf is the class of blocks of a struct; data where it is that of what leads to them.
+// classOf is the class of blocks of a struct.
 func classOf(name string) class {
 	switch name {
 	case "MVert", "MEdge", "MLoop", "MPoly", "MFace", "TFace", "MTFace", "MCol", "MTexPoly", "MLoopUV", "MLoopCol", "MDeformVert",
@@ -180,7 +181,7 @@ func classOf(name string) class {
 	case strings.HasSuffix(name, "ModifierData"):
 		return modifiers
 	}
-	return data
+	return unset
 }
 
 // rootClass is the class of a field of a data-block itself.
