@@ -279,6 +279,37 @@ func TestBlenderWorkshop(t *testing.T) {
 	}
 }
 
+// TestBlenderOlder: files of 2.79, whose scenes list their objects themselves, and what is linked from libraries.
+func TestBlenderOlder(t *testing.T) {
+	s := newStudio(t)
+	dir := "blend/blender-asset-tracer/"
+	into := formattest.Sample(t, dir+"movieclip.blend")
+	_, b := putInto(t, into, formattest.Sample(t, dir+"doubly_linked.blend"), "OBPlane", "OBCubes")
+	_, b = putInto(t, b, formattest.Sample(t, dir+"recursive_dependency_2.blend"), "OBLocal Cube")
+	s.write("basic_file.blend", formattest.Sample(t, dir+"basic_file.blend"))
+	s.write("linked_cube.blend", formattest.Sample(t, dir+"linked_cube.blend"))
+	s.write("recursive_dependency_1.blend", formattest.Sample(t, dir+"recursive_dependency_1.blend"))
+	s.write("recursive_dependency_2.blend", formattest.Sample(t, dir+"recursive_dependency_2.blend"))
+	s.write("a.blend", b)
+	const look = `
+o = bpy.data.objects
+out['scene'] = sorted(x.name for x in bpy.context.scene.objects)
+out['mesh'] = [o['Plane'].data.name, len(o['Plane'].data.vertices), o['Plane'].data.validate(), o['Local Cube'].data.name, o['Local Cube'].data.library.filepath, len(o['Local Cube'].data.vertices)]
+out['material'] = [o['Plane'].data.materials[0].name, o['Plane'].data.materials[0].library.filepath]
+out['group'] = [o['Cubes'].instance_collection.name, o['Cubes'].instance_collection.library.filepath, [x.name for x in o['Cubes'].instance_collection.objects]]
+out['clip'] = bpy.data.movieclips[0].filepath
+`
+	first := s.run("a.blend", look+"bpy.ops.wm.save_as_mainfile(filepath=path('again.blend'))")
+	if second := s.run("again.blend", look); !reflect.DeepEqual(first, second) {
+		t.Errorf("saved again it is %v, was %v", second, first)
+	}
+	want := `{"clip":"//../../../../cloud/pillar/testfiles/video.mov","group":["Cubes","//linked_cube.blend",["ümlaut"]],` +
+		`"material":["Brick","//material_textures.blend"],"mesh":["Plane",4,false,"Cube","//recursive_dependency_1.blend",8],"scene":["Cubes","Local Cube","Plane"]}`
+	if got, _ := json.Marshal(first); string(got) != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 // TestBlenderCounts: the elements are what Blender has, and meshes lie where Blender has them.
 func TestBlenderCounts(t *testing.T) {
 	s := newStudio(t)
@@ -350,6 +381,23 @@ func areaOf(m *mesh.Mesh) (sum float64) {
 		sum += math.Sqrt(x*x+y*y+z*z) / 2
 	}
 	return sum
+}
+
+// TestBlenderAppends: Blender appends from a file that an element was made into.
+func TestBlenderAppends(t *testing.T) {
+	s := newStudio(t)
+	x, err := format.ExtractElement(t.Context(), Format{}, format.Bytes(formattest.Sample(t, "blend/generated-blender/base.zstd.blend")), "OBVase")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write("vase.blend", formattest.All(t, x.Content))
+	got := s.run("", `
+with bpy.data.libraries.load(path('vase.blend')) as (a, b): b.objects = list(a.objects)
+o = b.objects[0]
+out['all'] = [len(b.objects), o.name, o.data.name, len(o.data.vertices), o.data.validate(), o.data.materials[0].name, round(o.location.z, 3)]`)
+	if b, _ := json.Marshal(got["all"]); string(b) != `[1,"Vase","VaseMesh",240,false,"Glaze",0.05]` {
+		t.Errorf("got %s", b)
+	}
 }
 
 // TestBlenderTakesPaths: Blender reads what a rewrite wrote.

@@ -120,14 +120,15 @@ func (r *reader) count(size int) int {
 // strings takes a list of strings.
 func (r *reader) strings() []string {
 	out := make([]string, r.count(1))
+	all := string(r.b) // once: each is a part of it
 	for i := range out {
 		n := bytes.IndexByte(r.b[r.at:], 0)
 		if n < 0 {
 			r.fail = true
 			return out
 		}
-		out[i] = string(r.take(n))
-		r.take(1)
+		out[i] = all[r.at : r.at+n]
+		r.take(n + 1)
 	}
 	return out
 }

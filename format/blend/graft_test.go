@@ -299,3 +299,36 @@ func TestGraftStale(t *testing.T) {
 		t.Errorf("stale %q", g.Stale)
 	}
 }
+
+// TestExtract: an element as a file has that, what it needs, and nothing else.
+func TestExtract(t *testing.T) {
+	each(t, func(t *testing.T, k machine) {
+		b := still().bytes(k)
+		was := list(t, b)
+		for id, want := range map[string]string{
+			"IMwood.png": "IMwood.png",
+			"MAGlaze":    "IMwood.png MAGlaze",
+			"MEVaseMesh": "IMwood.png KEKey MAGlaze MEVaseMesh",
+			"OBBowl":     "IMwood.png KEKey MAGlaze MEBowlMesh MEVaseMesh OBBowl OBVase", // it is on the vase
+		} {
+			x, err := format.ExtractElement(t.Context(), Format{}, format.Bytes(framing(t, b, 2000, true)), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := list(t, formattest.All(t, x.Content))
+			if ids := strings.Join(slices.Sorted(maps.Keys(got)), " "); ids != want || x.Extension != ".blend" {
+				t.Errorf("%s: has %s", id, ids)
+			}
+			for id, e := range got {
+				if w := was[id]; w.Hash() != e.Hash() {
+					t.Errorf("%s is another", id)
+				}
+			}
+		}
+		for id, want := range map[string]error{"OBTable LI//set.blend": format.ErrUnsupported, "WMWinMan": format.ErrNoElement, "x": format.ErrNoElement} {
+			if _, err := format.ExtractElement(t.Context(), Format{}, format.Bytes(b), id); !errors.Is(err, want) {
+				t.Errorf("%s: %v", id, err)
+			}
+		}
+	})
+}

@@ -68,7 +68,7 @@ type compiler struct {
 // field takes in a field of s, which lies at off.
 func (c *compiler) field(s *structure, d *field, off int, quiet bool) {
 	off += d.off
-	quiet = quiet || noise(s.name, d)
+	quiet = quiet || noise(s, d)
 	switch {
 	case d.stars > 0:
 		w := d.size / d.count
@@ -207,13 +207,13 @@ func rootClass(s *structure, d *field) class {
 
 // noise reports whether a field of a struct is no content: an address book, a count of users, a choice in the interface,
 // what is worked out from the rest.
-func noise(s string, d *field) bool {
+func noise(s *structure, d *field) bool {
 	n := d.name
 	if strings.HasPrefix(n, "_pad") || strings.HasPrefix(n, "pad") && d.stars == 0 && strings.Trim(n[3:], "0123456789") == "" ||
 		strings.HasPrefix(n, "session_u") || strings.HasPrefix(n, "recalc") || n == "runtime" || n == "Runtime" || n == "_dummy" {
 		return true
 	}
-	switch s {
+	switch s.name {
 	case "ID":
 		switch n {
 		case "next", "prev", "newid", "orig_id", "us", "icon_id", "tag", "flag", "py_instance", "library_weak_reference":
@@ -267,7 +267,7 @@ func noise(s string, d *field) bool {
 		return n == "curl" || n == "sell" || n == "curc" || n == "selc" || n == "undo_buf" || n == "undo_len" || n == "undo_pos" || n == "mtime" ||
 			n == "compiled"
 	case "Library":
-		return n == "filepath_abs" || n == "versionfile" || n == "subversionfile" || n == "filedata" || n == "tag" || n == "temp_index" || n == "archive_parent_library"
+		return n == "filepath_abs" || n == "filepath" && libraryPath(s) != n || n == "versionfile" || n == "subversionfile" || n == "filedata" || n == "tag" || n == "temp_index" || n == "archive_parent_library"
 	}
 	switch n {
 	case "preview", "drawdata", "gpumaterial", "icon_id", "derivedFinal", "derivedDeform", "DrawDataList":

@@ -87,7 +87,7 @@ func (d document) make(k machine) *maker {
 
 // id adds the fields of a data-block, with what is new at every save.
 func (d *document) id(name string, v values) values {
-	out := values{"id.name": name, "id.us": 1 + int(d.session), "id.session_uuid": int(d.session) * 7, "id.next": d.session * 0x99, "id.icon_id": int(d.session)}
+	out := values{"id.name": name, "id.us": 1 + int(d.session), "id.session_uuid": int(d.session) * 7, "id.next": d.at(aBowl), "id.prev": d.session * 0x99, "id.icon_id": int(d.session)}
 	for k, x := range v {
 		out[k] = x
 	}
