@@ -210,7 +210,7 @@ D.texts.new('notes').write('first line\nsecond line')
 inst = ob('Inst', None, scene.collection, (9, 0, 0)); inst.instance_type = 'COLLECTION'; inst.instance_collection = inner
 scene.world = D.worlds.new('Sky'); scene.world.use_nodes = True
 red.use_fake_user = tile.use_fake_user = True
-C.view_layer.update()
+scene.frame_set(1)
 bpy.ops.wm.save_as_mainfile(filepath=path('old.blend'), compress=False)
 bpy.ops.wm.save_as_mainfile(filepath=path('old.z.blend'), compress=True, copy=True)
 hero.data.vertices[3].co = (7, 7, 7); hero.data.shape_keys.key_blocks['Up'].data[0].co = (1, 1, 1); hero.vertex_groups['all'].add([1], 1, 'REPLACE')
@@ -223,7 +223,7 @@ D.texts['notes'].clear(); D.texts['notes'].write('other')
 D.objects.remove(child); D.objects.remove(lamp); D.lights.remove(D.lights['LampData']); D.materials.remove(blue); D.meshes.remove(D.meshes['ChildMesh'])
 inst.location = (1, 1, 1)
 new = ob('New', box('NewMesh', 3), scene.collection)
-C.view_layer.update()
+scene.frame_set(1)
 bpy.ops.wm.save_as_mainfile(filepath=path('new.blend'), compress=False)
 bpy.ops.wm.save_as_mainfile(filepath=path('new.z.blend'), compress=True, copy=True)
 `
@@ -276,6 +276,29 @@ func TestBlenderWorkshop(t *testing.T) {
 		for _, id := range got {
 			t.Logf("%s is\n%v, was\n%v", id, is["all"][id], is["old"][id])
 		}
+	}
+}
+
+// TestBlenderIdle: looking around is no change: another session, selections, what is active, edit mode and back.
+func TestBlenderIdle(t *testing.T) {
+	s := newStudio(t)
+	s.run("", workshop)
+	s.run("old.blend", `
+o = bpy.data.objects
+for x in o: x.select_set(x.name in ('Lamp', 'Rig'))
+for name in ('Rig', 'Way', 'Child', 'Hero'):
+    bpy.context.view_layer.objects.active = o[name]
+    bpy.ops.object.mode_set(mode='EDIT')
+    if o[name].type == 'MESH': bpy.ops.mesh.select_all(action='DESELECT')
+    elif o[name].type == 'CURVE': bpy.ops.curve.select_all(action='SELECT')
+    else: bpy.ops.armature.select_all(action='SELECT')
+    bpy.ops.object.mode_set(mode='OBJECT')
+for m in bpy.data.materials:
+    for n in m.node_tree.nodes: n.select = n.type == 'TEX_IMAGE'
+bpy.context.scene.cursor.location = (1, 2, 3)
+bpy.ops.wm.save_as_mainfile(filepath=path('idle.blend'), compress=True)`)
+	if d := differences(list(t, s.read("old.blend")), list(t, s.read("idle.blend"))); len(d) > 0 {
+		t.Error(d)
 	}
 }
 

@@ -95,6 +95,13 @@ func TestGraftReplaces(t *testing.T) {
 		if d := differences(list(t, from), list(t, all)); len(d) > 0 {
 			t.Errorf("all three: %v", d)
 		}
+		b := into
+		for _, id := range []string{"OBVase", "MEVaseMesh", "MAGlaze"} {
+			_, b = putInto(t, b, from, id)
+		}
+		if d := differences(list(t, from), list(t, b)); len(d) > 0 {
+			t.Errorf("one after the other: %v", d)
+		}
 	})
 }
 

@@ -210,7 +210,8 @@ func rootClass(s *structure, d *field) class {
 func noise(s *structure, d *field) bool {
 	n := d.name
 	if strings.HasPrefix(n, "_pad") || strings.HasPrefix(n, "pad") && d.stars == 0 && strings.Trim(n[3:], "0123456789") == "" ||
-		strings.HasPrefix(n, "session_u") || strings.HasPrefix(n, "recalc") || n == "runtime" || n == "Runtime" || n == "_dummy" {
+		strings.HasPrefix(n, "session_u") || strings.HasPrefix(n, "recalc") || n == "runtime" || n == "Runtime" || n == "_dummy" ||
+		n == "changed_timestamp" {
 		return true
 	}
 	switch s.name {
@@ -225,6 +226,13 @@ func noise(s *structure, d *field) bool {
 		switch n {
 		case "basact", "obedit", "cursor", "theDag", "depsgraph_hash", "toolsettings", "stats", "fps_info", "sculpt_brush", "lay_updated",
 			"customdata_mask", "customdata_mask_modal", "transform_spaces", "active_keyingset":
+			return true
+		}
+	case "IDProperty":
+		return n == "totallen" // that there is room for
+	case "bPoseChannel":
+		switch n { // all but the first follow from the rest
+		case "selectflag", "chan_mat", "pose_mat", "pose_head", "pose_tail", "disp_mat", "disp_tail_mat", "constinv", "ctime":
 			return true
 		}
 	case "RenderData":
@@ -260,14 +268,16 @@ func noise(s *structure, d *field) bool {
 	case "Image":
 		return n == "lastframe" || n == "lastused" || n == "tpageflag" || n == "totbind" || n == "gputexture" || n == "gpuflag" || n == "gpuframenr" ||
 			n == "gpu_pass" || n == "gpu_layer" || n == "gpu_view" || n == "gpu_slot" || n == "bindcode" || n == "repbind" || n == "render_slot" ||
-			n == "last_render_slot" || n == "eye" || n == "lastupdate" || n == "gpuframe" || n == "anims" || n == "rr" || n == "ok" || n == "renders" || n == "ibufs"
+			n == "last_render_slot" || n == "eye" || n == "lastupdate" || n == "gpuframe" || n == "anims" || n == "rr" || n == "ok" || n == "renders" ||
+			n == "ibufs"
 	case "bArmature", "Bone":
 		return n == "act_bone" || n == "act_edbone" || n == "edbo"
 	case "Text":
 		return n == "curl" || n == "sell" || n == "curc" || n == "selc" || n == "undo_buf" || n == "undo_len" || n == "undo_pos" || n == "mtime" ||
 			n == "compiled"
 	case "Library":
-		return n == "filepath_abs" || n == "filepath" && libraryPath(s) != n || n == "versionfile" || n == "subversionfile" || n == "filedata" || n == "tag" || n == "temp_index" || n == "archive_parent_library"
+		return n == "filepath_abs" || n == "filepath" && libraryPath(s) != n || n == "versionfile" || n == "subversionfile" ||
+			n == "filedata" || n == "tag" || n == "temp_index" || n == "archive_parent_library"
 	}
 	switch n {
 	case "preview", "drawdata", "gpumaterial", "icon_id", "derivedFinal", "derivedDeform", "DrawDataList":
@@ -298,6 +308,8 @@ func selection(s, name string) byte {
 			return 2
 		case "bNode":
 			return 1 | 64
+		case "Collection": // it has a cache
+			return 16 | 64
 		case "FCurve", "IpoCurve":
 			return 2 | 4
 		case "Bone":
