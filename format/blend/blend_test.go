@@ -179,7 +179,14 @@ func TestCutOff(t *testing.T) {
 		if strings.Contains(name, "gzip") || strings.Contains(name, "stream") {
 			step = 97
 		}
+		table := -1 // without it, all of the content is there
+		if z, _ := openFrames(format.Bytes(b)); z != nil {
+			table = int(z.table)
+		}
 		for n := 0; n < len(b); n += step {
+			if n == table {
+				continue
+			}
 			if err := format.Validate(t.Context(), Format{}, format.Bytes(b[:n])); !errors.Is(err, format.ErrMalformed) {
 				t.Fatalf("%s, %d of %d bytes: %v", name, n, len(b), err)
 			}

@@ -37,6 +37,9 @@ func (f *file) trace(ctx context.Context, g *group) (*traced, error) {
 	}
 	next := int32(0)
 	for i := range n {
+		if t.class[i] == unset {
+			t.class[i] = data
+		}
 		t.order[i] = next
 		if t.class[i] != idle {
 			next++
@@ -52,7 +55,7 @@ func (f *file) traceBlock(g *group, t *traced, i int) error {
 		if !ok || k == 0 {
 			return
 		}
-		if t.class[k] == data && int(k) != i {
+		if t.class[k] == unset {
 			t.class[k] = c
 		}
 		if array {
@@ -78,7 +81,7 @@ func (f *file) traceBlock(g *group, t *traced, i int) error {
 				if i == 0 {
 					c = rootClass(s, &s.fields[q.field])
 				}
-				if q.quiet && c == data {
+				if q.quiet && c <= data {
 					c = idle
 				}
 				to(f.header.pointer(b[q.off:]), c, q.array || idArray != nil && b[idArray[0].off] == idpArray && b[idArray[1].off] == idpGroup)

@@ -19,7 +19,7 @@ type structure struct {
 	name   string
 	size   int
 	fields []field
-	index  map[string]int // of fields, by name
+	index  map[string]int // of fields, by name; made when it is asked for
 }
 
 // field is a field of a struct.
@@ -52,6 +52,14 @@ func (d *dna) at(i int32) *structure {
 
 // field returns the first field that has one of names, nil if none has: fields are called otherwise in other versions.
 func (s *structure) field(names ...string) *field {
+	if s.index == nil {
+		s.index = make(map[string]int, len(s.fields))
+		for i := range s.fields {
+			if _, twice := s.index[s.fields[i].name]; !twice {
+				s.index[s.fields[i].name] = i
+			}
+		}
+	}
 	for _, n := range names {
 		if i, ok := s.index[n]; ok {
 			return &s.fields[i]
@@ -112,14 +120,15 @@ func (r *reader) count(size int) int {
 // strings takes a list of strings.
 func (r *reader) strings() []string {
 	out := make([]string, r.count(1))
+	all := string(r.b) // once: each is a part of it
 	for i := range out {
 		n := bytes.IndexByte(r.b[r.at:], 0)
 		if n < 0 {
 			r.fail = true
 			return out
 		}
-		out[i] = string(r.take(n))
-		r.take(1)
+		out[i] = all[r.at : r.at+n]
+		r.take(n + 1)
 	}
 	return out
 }
@@ -154,41 +163,54 @@ func parseDNA(h *header, b []byte) (*dna, error) {
 	if r.fail {
 		return nil, format.Malformed("DNA1 is cut off or damaged")
 	}
+	l := layer{h: h, types: types, sizes: sizes, inner: make([]int, len(types)), names: make([]field, len(names))}
+	for i, n := range names {
+		l.names[i] = declared(n)
+	}
+	for i, t := range types {
+		l.inner[i] = -1
+		if k, ok := d.index[t]; ok {
+			l.inner[i] = k
+		}
+	}
 	for i := range d.structs {
-		if err := d.lay(h, &d.structs[i], raw[i], names, types, sizes); err != nil {
+		if err := l.lay(&d.structs[i], raw[i]); err != nil {
 			return nil, err
 		}
 	}
 	return d, d.bounded()
 }
 
+// layer works out where fields lie.
+type layer struct {
+	h     *header
+	names []field
+	types []string
+	sizes []int
+	inner []int // by type, the struct that it is
+}
+
 // lay works out where the fields of a struct lie.
-func (d *dna) lay(h *header, s *structure, raw []byte, names, types []string, sizes []int) error {
-	s.fields = make([]field, 0, len(raw)/4)
-	s.index = make(map[string]int, len(raw)/4)
+func (l *layer) lay(s *structure, raw []byte) error {
+	s.fields = make([]field, len(raw)/4)
 	off := 0
-	for ; len(raw) > 0; raw = raw[4:] {
-		t, n := int(h.order.Uint16(raw)), int(h.order.Uint16(raw[2:]))
-		if t >= len(types) || n >= len(names) {
+	for i := range s.fields {
+		t, n := int(l.h.order.Uint16(raw[4*i:])), int(l.h.order.Uint16(raw[4*i+2:]))
+		if t >= len(l.types) || n >= len(l.names) {
 			return format.Malformed("DNA1: struct %s: field of type %d, name %d", s.name, t, n)
 		}
-		f := declared(names[n])
-		f.typ, f.inner, f.off = types[t], -1, off
-		one := sizes[t]
+		f := &s.fields[i]
+		*f = l.names[n]
+		f.typ, f.inner, f.off = l.types[t], l.inner[t], off
+		one := l.sizes[t]
 		if f.stars > 0 {
-			one = h.width()
-		} else if i, ok := d.index[f.typ]; ok {
-			f.inner = i
+			f.inner, one = -1, l.h.width()
 		}
 		if f.count < 1 || f.count > 1<<16 || f.count*one > s.size-off {
-			return format.Malformed("DNA1: struct %s: %s does not fit into %d bytes", s.name, names[n], s.size)
+			return format.Malformed("DNA1: struct %s: %s does not fit into %d bytes", s.name, f.name, s.size)
 		}
 		f.size = f.count * one
 		off += f.size
-		if _, twice := s.index[f.name]; !twice {
-			s.index[f.name] = len(s.fields)
-		}
-		s.fields = append(s.fields, f)
 	}
 	if off != s.size {
 		return format.Malformed("DNA1: struct %s has %d bytes, its fields %d", s.name, s.size, off)

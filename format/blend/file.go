@@ -23,7 +23,8 @@ type file struct {
 	owner  map[uint64]int // groups by the address of their data-block
 	named  map[string]int // groups by key
 	plans  []*plan        // by struct
-	window window
+	window window         // of arrays
+	near   window         // of what is small, and lies here and there
 }
 
 // group is a data-block: its own block, and the DATA after it.
@@ -41,7 +42,7 @@ func open(ctx context.Context, in format.Input) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &file{in: in, how: how, body: body, dnaAt: -1, window: window{in: body, step: 256 << 10}}
+	f := &file{in: in, how: how, body: body, dnaAt: -1, window: window{in: body, step: 256 << 10}, near: window{in: body, step: 16 << 10}}
 	if err := f.readHeader(); err != nil {
 		return nil, err
 	}
@@ -91,7 +92,11 @@ func (f *file) content(i int, max int64) ([]byte, error) {
 
 // part returns n bytes of the data of block i from off; valid until the next call.
 func (f *file) part(i int, off, n int64) ([]byte, error) {
-	b, err := f.window.at(f.blocks[i].off+f.header.headLen()+off, n)
+	w := &f.window
+	if n <= f.near.step/4 && f.blocks[i].n <= f.near.step {
+		w = &f.near
+	}
+	b, err := w.at(f.blocks[i].off+f.header.headLen()+off, n)
 	if err == io.ErrUnexpectedEOF {
 		return nil, format.Malformed("the file ended while it was read")
 	}

@@ -70,7 +70,8 @@ Volume: ID id; char filepath[1024]; char is_sequence; char _pad[3]
 Collection: ID id; ListBase gobject; ListBase children; int flag
 CollectionObject: CollectionObject *next; CollectionObject *prev; Object *ob
 CollectionChild: CollectionChild *next; CollectionChild *prev; Collection *collection
-Scene: ID id; Object *camera; Collection *master_collection; Editing *ed; RenderData r
+Scene: ID id; Object *camera; Collection *master_collection; Editing *ed; RenderData r; ToolSettings *tools
+ToolSettings: int brush
 RenderData: int cfra; int sfra; int efra
 Editing: ListBase seqbase
 Sequence: Sequence *next; Sequence *prev; int type; int len; Strip *strip; bSound *sound

@@ -68,7 +68,7 @@ type compiler struct {
 // field takes in a field of s, which lies at off.
 func (c *compiler) field(s *structure, d *field, off int, quiet bool) {
 	off += d.off
-	quiet = quiet || noise(s.name, d)
+	quiet = quiet || noise(s, d)
 	switch {
 	case d.stars > 0:
 		w := d.size / d.count
@@ -116,7 +116,8 @@ func (c *compiler) clear(off, n int) {
 type class uint8
 
 const (
-	data      class = iota // of no other
+	unset     class = iota // that of what leads to it
+	data                   // of no other
 	transform              // of an object
 	geometry
 	nodes
@@ -152,7 +153,7 @@ func (c class) aspect() string {
 	return "data"
 }
 
-// classOf is the class of blocks of a struct; data where it is that of what leads to them.
+// classOf is the class of blocks of a struct.
 func classOf(name string) class {
 	switch name {
 	case "MVert", "MEdge", "MLoop", "MPoly", "MFace", "TFace", "MTFace", "MCol", "MTexPoly", "MLoopUV", "MLoopCol", "MDeformVert",
@@ -180,7 +181,7 @@ func classOf(name string) class {
 	case strings.HasSuffix(name, "ModifierData"):
 		return modifiers
 	}
-	return data
+	return unset
 }
 
 // rootClass is the class of a field of a data-block itself.
@@ -206,13 +207,14 @@ func rootClass(s *structure, d *field) class {
 
 // noise reports whether a field of a struct is no content: an address book, a count of users, a choice in the interface,
 // what is worked out from the rest.
-func noise(s string, d *field) bool {
+func noise(s *structure, d *field) bool {
 	n := d.name
 	if strings.HasPrefix(n, "_pad") || strings.HasPrefix(n, "pad") && d.stars == 0 && strings.Trim(n[3:], "0123456789") == "" ||
-		strings.HasPrefix(n, "session_u") || strings.HasPrefix(n, "recalc") || n == "runtime" || n == "Runtime" || n == "_dummy" {
+		strings.HasPrefix(n, "session_u") || strings.HasPrefix(n, "recalc") || n == "runtime" || n == "Runtime" || n == "_dummy" ||
+		n == "changed_timestamp" {
 		return true
 	}
-	switch s {
+	switch s.name {
 	case "ID":
 		switch n {
 		case "next", "prev", "newid", "orig_id", "us", "icon_id", "tag", "flag", "py_instance", "library_weak_reference":
@@ -224,6 +226,13 @@ func noise(s string, d *field) bool {
 		switch n {
 		case "basact", "obedit", "cursor", "theDag", "depsgraph_hash", "toolsettings", "stats", "fps_info", "sculpt_brush", "lay_updated",
 			"customdata_mask", "customdata_mask_modal", "transform_spaces", "active_keyingset":
+			return true
+		}
+	case "IDProperty":
+		return n == "totallen" // that there is room for
+	case "bPoseChannel":
+		switch n { // all but the first follow from the rest
+		case "selectflag", "chan_mat", "pose_mat", "pose_head", "pose_tail", "disp_mat", "disp_tail_mat", "constinv", "ctime":
 			return true
 		}
 	case "RenderData":
@@ -259,14 +268,16 @@ func noise(s string, d *field) bool {
 	case "Image":
 		return n == "lastframe" || n == "lastused" || n == "tpageflag" || n == "totbind" || n == "gputexture" || n == "gpuflag" || n == "gpuframenr" ||
 			n == "gpu_pass" || n == "gpu_layer" || n == "gpu_view" || n == "gpu_slot" || n == "bindcode" || n == "repbind" || n == "render_slot" ||
-			n == "last_render_slot" || n == "eye" || n == "lastupdate" || n == "gpuframe" || n == "anims" || n == "rr" || n == "ok" || n == "renders" || n == "ibufs"
+			n == "last_render_slot" || n == "eye" || n == "lastupdate" || n == "gpuframe" || n == "anims" || n == "rr" || n == "ok" || n == "renders" ||
+			n == "ibufs"
 	case "bArmature", "Bone":
 		return n == "act_bone" || n == "act_edbone" || n == "edbo"
 	case "Text":
 		return n == "curl" || n == "sell" || n == "curc" || n == "selc" || n == "undo_buf" || n == "undo_len" || n == "undo_pos" || n == "mtime" ||
 			n == "compiled"
 	case "Library":
-		return n == "filepath_abs" || n == "versionfile" || n == "subversionfile" || n == "filedata" || n == "tag" || n == "temp_index" || n == "archive_parent_library"
+		return n == "filepath_abs" || n == "filepath" && libraryPath(s) != n || n == "versionfile" || n == "subversionfile" ||
+			n == "filedata" || n == "tag" || n == "temp_index" || n == "archive_parent_library"
 	}
 	switch n {
 	case "preview", "drawdata", "gpumaterial", "icon_id", "derivedFinal", "derivedDeform", "DrawDataList":
@@ -297,6 +308,8 @@ func selection(s, name string) byte {
 			return 2
 		case "bNode":
 			return 1 | 64
+		case "Collection": // it has a cache
+			return 16 | 64
 		case "FCurve", "IpoCurve":
 			return 2 | 4
 		case "Bone":

@@ -56,9 +56,10 @@ const (
 	aFiles
 	aCache
 	aPoints
-	aGone
 	aChild
 	aProperty
+	aPropertyText
+	aTools
 )
 
 // make writes the document for a machine.
@@ -87,7 +88,7 @@ func (d document) make(k machine) *maker {
 
 // id adds the fields of a data-block, with what is new at every save.
 func (d *document) id(name string, v values) values {
-	out := values{"id.name": name, "id.us": 1 + int(d.session), "id.session_uuid": int(d.session) * 7, "id.next": d.session * 0x99, "id.icon_id": int(d.session)}
+	out := values{"id.name": name, "id.us": 1 + int(d.session), "id.session_uuid": int(d.session) * 7, "id.next": d.at(aBowl), "id.prev": d.session * 0x99, "id.icon_id": int(d.session)}
 	for k, x := range v {
 		out[k] = x
 	}
@@ -95,8 +96,14 @@ func (d *document) id(name string, v values) values {
 }
 
 func (d *document) scene(m *maker) {
-	first := d.at(aMasterItem)
-	m.add("SC", "Scene", d.at(aScene), d.id("SCScene", values{"master_collection": d.at(aMaster), "r.cfra": 1 + int(d.session), "ed": d.at(aEditing)}))
+	first, tools := d.at(aMasterItem), uint64(0)
+	if d.session > 0 {
+		tools = d.at(aTools)
+	}
+	m.add("SC", "Scene", d.at(aScene), d.id("SCScene", values{"master_collection": d.at(aMaster), "r.cfra": 1 + int(d.session), "ed": d.at(aEditing), "tools": tools}))
+	if d.session > 0 {
+		m.add("DATA", "ToolSettings", tools, values{"brush": int(d.session)})
+	}
 	m.add("DATA", "Collection", d.at(aMaster), d.id("GRMaster", values{"gobject.first": first, "gobject.last": first, "children.first": d.at(aChild), "children.last": d.at(aChild)}))
 	m.add("DATA", "CollectionObject", first, values{"ob": d.at(aVase)})
 	if d.noProps {
@@ -138,8 +145,8 @@ func (d *document) objects(m *maker) {
 	m.raw(d.at(aVaseSlots), m.pointers(0))
 	m.add("DATA", "MeshCacheModifierData", d.at(aCache), values{"name": "Cache", "filepath": "//cache/vase.mdd"})
 	m.add("DATA", "PointCache", d.at(aPoints), values{"flag": 64})
-	m.add("DATA", "IDProperty", d.at(aProperty), values{"type": 0, "name": "made by\x00" + string(rune('a'+d.session)), "pointer": d.at(aProperty + 1)})
-	m.raw(d.at(aProperty+1), []byte("me"))
+	m.add("DATA", "IDProperty", d.at(aProperty), values{"type": 0, "name": "made by\x00" + string(rune('a'+d.session)), "pointer": d.at(aPropertyText)})
+	m.raw(d.at(aPropertyText), []byte("me"))
 	if !d.noBowl {
 		m.add("OB", "Object", d.at(aBowl), d.id("OBBowl", values{"type": 1, "parent": d.at(aVase), "data": d.at(aBowlMesh), "loc": []float64{0, 5, 0},
 			"size": []float64{1, 1, 1}, "parentinv": one}))
