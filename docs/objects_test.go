@@ -132,7 +132,7 @@ func objects() []object {
 		{name: "reference", by: "refs ls, refs missing", fields: []field{
 			req("from", "string", "the file that refers"), req("to", "string", "the path that it means; empty where that is not in the project"), req("raw", "string", "as it stands there"), req("kind", "string", ""), req("status", "string", "`ok`, `case`, `missing`, `outside`, `url`, `unnamed`"), req("style", "string", "`relative`, `rooted`, `absolute`, `url`, `named`"), req("element", "string", "id of the element that has it")}},
 		{name: "reference_file", by: "refs orphans, uses, needs, cycles, duplicates", fields: []field{
-			path, req("bytes", "integer", ""), req("sha256", "string", ""), req("format", "string", ""), opt("group", "integer", "the same for files of one content, or one cycle"), opt("spare_bytes", "integer", "")}},
+			path, req("bytes", "integer", ""), req("sha256", "string", ""), req("format", "string", ""), opt("group", "integer", "the same for files of one content, or one cycle")}},
 		{name: "relink", by: "refs relink", fields: []field{
 			req("from", "string", ""), req("raw", "string", ""), req("old", "string", ""), req("new", "string", "where the file is now"), req("new_raw", "string", ""), req("sure", "bool", "it has the very content"), req("done", "bool", ""), opt("reason", "string", "why not")}},
 		{name: "workspace", by: "workspace capture, workspace ls", fields: []field{
@@ -359,7 +359,8 @@ func (c *checker) unseen(goos string) {
 
 // inside looks into files: a drawing, a picture, a model, and the settings of an application.
 func inside(b *book, step func(int, ...string), write func(name, text string)) {
-	drawing := `<svg xmlns="http://www.w3.org/2000/svg"><g id="boat"><rect id="hull" width="9" height="3" fill="#742"/></g><image id="gull" href="tex/gull.txt"/></svg>`
+	const head = `<svg xmlns="http://www.w3.org/2000/svg" xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape">`
+	drawing := head + `<g id="boat" inkscape:label="Boat"><rect id="hull" width="9" height="3" fill="#742"/></g><image id="gull" href="tex/gull.txt"/><image id="lost" href="lost/p.pgm"/></svg>`
 	write("logo.svg", drawing)
 	write("tex/gull.txt", "gull\n")
 	write("tex/twin.txt", "gull\n")
@@ -368,17 +369,17 @@ func inside(b *book, step func(int, ...string), write func(name, text string)) {
 	write("../.config/godot/editor_layouts.cfg", "[docks]\n")
 	write("../config/godot/editor_layouts.cfg", "[docks]\n")
 	step(0, "snap")
-	write("logo.svg", `<svg xmlns="http://www.w3.org/2000/svg"><g id="boat"><rect id="hull" width="9" height="3" fill="#247"/></g></svg>`)
+	write("logo.svg", head+`<g id="boat" inkscape:label="Ship"><rect id="hull" width="9" height="3" fill="#247"/></g></svg>`)
+	if err := os.Remove(filepath.Join(b.home, "p", "tex", "gull.txt")); err != nil {
+		b.t.Fatal(err)
+	}
 	write("p.pgm", "P2 4 4 9\n"+strings.Repeat("1 2 3 4\n", 3)+"9 9 9 9\n")
 	write("m.obj", "o tri\nv 0 0 0\nv 1 0 0\nv 0 1 1\nf 1 2 3\n")
 	step(0, "snap")
 	for _, verb := range []string{"element ls logo.svg", "element extract logo.svg boat", "timeline logo.svg", "element graft logo.svg --from latest~1 --element gull --dry-run", "element graft logo.svg --from latest~1 --element gull --with-needs", "undo",
 		"thumb p.pgm", "visual p.pgm@latest~1 p.pgm -o d.png", "visual m.obj@latest~1 m.obj", "refs ls --at latest~1", "refs duplicates", "refs uses tex/gull.txt --at latest~1",
-		"workspace apps", "workspace capture godot", "workspace ls", "workspace restore godot --dry-run"} {
+		"workspace apps", "workspace capture godot --dry-run", "workspace capture godot", "workspace ls", "workspace restore godot --dry-run"} {
 		step(0, strings.Fields(verb)...)
-	}
-	if err := os.Rename(filepath.Join(b.home, "p", "tex", "gull.txt"), filepath.Join(b.home, "p", "tex", "bird.txt")); err != nil {
-		b.t.Fatal(err)
 	}
 	write("logo.svg", drawing)
 	step(0, "snap")

@@ -7,12 +7,14 @@ import (
 	"varve/format/bmp"
 	"varve/format/collada"
 	"varve/format/dds"
+	"varve/format/exr"
 	"varve/format/gif"
 	"varve/format/gltf"
 	"varve/format/hdr"
 	"varve/format/jpeg"
 	"varve/format/kra"
 	"varve/format/obj"
+	"varve/format/ora"
 	"varve/format/ply"
 	"varve/format/png"
 	"varve/format/pnm"
@@ -22,7 +24,9 @@ import (
 	"varve/format/stl"
 	"varve/format/svg"
 	"varve/format/tga"
+	"varve/format/threemf"
 	"varve/format/tiff"
+	"varve/format/usd"
 	"varve/format/webp"
 	"varve/format/xcf"
 )
@@ -31,8 +35,8 @@ import (
 // its first bytes before what is told by its name.
 func formats() format.Set {
 	return format.Set{
-		png.Format{}, jpeg.Format{}, gif.Format{}, bmp.Format{}, tiff.Format{}, webp.Format{}, dds.Format{}, hdr.Format{}, pnm.Format{},
-		psd.Format{}, kra.Format{}, xcf.Format{}, aseprite.Format{}, blend.Format{}, gltf.Format{},
-		safetensors.Format{}, ply.Format{}, stl.Format{}, collada.Format{}, svg.Format{}, obj.Format{}, tga.Format{}, preview.Format{},
+		png.Format{}, jpeg.Format{}, gif.Format{}, bmp.Format{}, tiff.Format{}, webp.Format{}, dds.Format{}, exr.Format{}, hdr.Format{}, pnm.Format{},
+		psd.Format{}, kra.Format{}, ora.Format{}, xcf.Format{}, aseprite.Format{}, blend.Format{}, gltf.Format{},
+		safetensors.Format{}, ply.Format{}, stl.Format{}, threemf.Format{}, usd.Format{}, collada.Format{}, svg.Format{}, obj.Format{}, tga.Format{}, preview.Format{},
 	}
 }

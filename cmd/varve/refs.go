@@ -155,7 +155,6 @@ type refFileJSON struct {
 	SHA256 string `json:"sha256"`
 	Format string `json:"format"`
 	Group  int    `json:"group,omitempty"` // files of one content, or of one cycle, have one number
-	Spare  int64  `json:"spare_bytes,omitempty"`
 }
 
 func (e *env) emitNodes(g *creative.Graph, of []int, group int) error {

@@ -142,9 +142,12 @@ func (e *env) captureWorkspaces(ctx context.Context, apps, groups []string) erro
 	if err != nil {
 		return err
 	}
-	of := p.project.Latest()
-	if of == nil {
+	of, err := e.resolve(p, "latest")
+	if err != nil && p.project.Latest() == nil {
 		return hinted(errors.New("nothing was kept of this project yet"), "varve snap keeps it; then its applications' state can be kept with it")
+	}
+	if err != nil {
+		return err
 	}
 	var list []*workspace.Profile
 	for _, id := range apps {
