@@ -140,6 +140,7 @@ func objects() []object {
 		{name: "workspace_app", by: "workspace apps", fields: []field{req("app", "string", ""), req("name", "string", ""), req("found", "[]place", ""), req("groups", "[]group", ""), req("verified", "[]proof", "who saw it work")}},
 		{name: "workspace_restore", by: "workspace restore", fields: []field{
 			req("app", "string", ""), req("state", "string", ""), req("safety", "string", "id of the state that was there; empty in a dry run"), req("steps", "[]step", ""), req("warnings", "strings", ""), dry}},
+		{name: "format", by: "formats", fields: []field{req("name", "string", ""), req("title", "string", ""), req("extensions", "strings", ""), req("can", "strings", "what works"), req("not", "string", "what does not")}},
 		{name: "program", by: "version", fields: []field{req("version", "string", ""), req("go", "string", ""), req("system", "string", "")}},
 		{name: "error", by: "every verb that fails", fields: []field{req("code", "string", "the word of the [exit code](#exit-codes)"), req("message", "string", ""), req("hint", "string", "what to type next, or empty"), req("exit", "integer", "the exit code")}},
 		{name: "progress", by: "snap, restore, verify, repair, copy with --verbose, at most one a second", rare: true, fields: []field{
@@ -378,7 +379,7 @@ func inside(b *book, step func(int, ...string), write func(name, text string)) {
 	step(0, "snap")
 	for _, verb := range []string{"element ls logo.svg", "element extract logo.svg boat", "timeline logo.svg", "element graft logo.svg --from latest~1 --element gull --dry-run", "element graft logo.svg --from latest~1 --element gull --with-needs", "undo",
 		"thumb p.pgm", "visual p.pgm@latest~1 p.pgm -o d.png", "visual m.obj@latest~1 m.obj", "refs ls --at latest~1", "refs duplicates", "refs uses tex/gull.txt --at latest~1",
-		"workspace apps", "workspace capture godot --dry-run", "workspace capture godot", "workspace ls", "workspace restore godot --dry-run"} {
+		"formats", "workspace apps", "workspace capture godot --dry-run", "workspace capture godot", "workspace ls", "workspace restore godot --dry-run"} {
 		step(0, strings.Fields(verb)...)
 	}
 	write("logo.svg", drawing)
