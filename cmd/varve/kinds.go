@@ -43,7 +43,7 @@ func kinds() map[string]kind {
 		"3mf":         {"3MF", ".3mf", ""},
 		"usd":         {"USD as text, and packages", ".usda .usd .usdz", "of binary layers only what they need is read"},
 		"collada":     {"Collada", ".dae .zae", "skins and animations are not drawn"},
-		"svg":         {"SVG", ".svg", "text, filters and masks are not drawn"},
+		"svg":         {"SVG", ".svg", "drawings are not shown yet: a card says so"},
 		"safetensors": {"Weights", ".safetensors", "only where tensors lie, for storing them smaller"},
 		"preview":     {"Pictures inside of other files (AVIF, HEIC, JPEG XL, Affinity, Illustrator, …)", ".avif .heic .jxl …", "only a preview that the application has put there: else a card that says why"},
 	}
