@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"varve"
+	"varve/creative"
 	"varve/internal/disk"
 	"varve/internal/fixture"
 )
@@ -24,7 +26,7 @@ func demoVerb(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "demo [--dir DIR] [--no-open]", Short: "Show what varve does, on a project made on the spot", GroupID: "care",
 		Long: "Makes a small project of pictures, a game and weights, keeps six versions of it, and shows what they\n" +
-			"share, one file's history, a difference, a deletion put back, and a check of every byte.\n\n" +
+			"share, one file's history, differences, a layer and a folder brought back, and a check of every byte.\n\n" +
 			"It works in a temporary folder, which is removed at the end unless --dir names one to keep.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.demo(cmd.Context(), dir) },
@@ -57,7 +59,7 @@ func (e *env) demo(ctx context.Context, dir string) error {
 		return usage("name a new folder", "%s is not empty", name(dir))
 	}
 	d := &demonstration{e: e, ctx: ctx, root: dir}
-	for _, act := range []func() error{d.open, d.keep, d.share, d.history, d.difference, d.loss, d.check} {
+	for _, act := range []func() error{d.open, d.keep, d.share, d.history, d.difference, d.look, d.element, d.loss, d.check} {
 		if err := act(); err != nil {
 			return fmt.Errorf("demo: %w", err)
 		}
@@ -87,7 +89,7 @@ func (d *demonstration) open() error {
 	if d.dir, err = disk.Create(d.path("dragon")); err != nil {
 		return err
 	}
-	d.vault, _, err = varve.OpenOrCreate(d.ctx, d.path("vault"), varve.Options{Now: d.e.now, Host: d.e.host, User: d.e.userName, PID: d.e.pid})
+	d.vault, _, err = varve.OpenOrCreate(d.ctx, d.path("vault"), varve.Options{Now: d.e.now, Host: d.e.host, User: d.e.userName, PID: d.e.pid, Formats: formats()})
 	if err != nil {
 		return err
 	}
@@ -197,6 +199,84 @@ func (d *demonstration) difference() error {
 			continue
 		}
 		d.say("  %-9s %s  %s", c.Change, name(c.Path), c.Detail)
+	}
+	return nil
+}
+
+func (d *demonstration) studio() *creative.Studio {
+	return &creative.Studio{Vault: d.vault, Project: d.project, Formats: formats(), Ignore: varve.IgnoreSettings{Presets: []string{}}}
+}
+
+// look compares two versions of the picture that has changed the most often.
+func (d *demonstration) look() error {
+	st := d.studio()
+	found, err := d.project.Find(d.ctx, "*.png")
+	if err != nil {
+		return err
+	}
+	for _, v := range found {
+		if v.Change != "modified" {
+			continue
+		}
+		var both [2]*creative.Item
+		for i, s := range []*varve.Snapshot{d.snapshots[0], v.Snapshot} {
+			if both[i], err = st.Open(d.ctx, s, v.Path); err != nil {
+				return err
+			}
+			defer both[i].Close()
+		}
+		seen, err := st.Visual(d.ctx, both[0], both[1], creative.VisualOptions{})
+		if err != nil {
+			return err
+		}
+		if seen.Image == nil || seen.Image.Changed == 0 {
+			continue
+		}
+		d.say("$ varve visual %s %s", name(both[0].Ref()), name(both[1].Ref()))
+		d.say("  %s of %s pixels changed, in %s; SSIM %.4f, ΔE2000 %.3g on average", count(seen.Image.Changed), count(seen.Image.Pixels), plural(seen.Image.RegionCount, "region"), seen.Image.SSIM, seen.Image.Delta.Mean)
+		return nil
+	}
+	return errors.New("no picture has changed")
+}
+
+// element loses a layer of a painting, as one does who goes on with an old file, and brings that layer alone back.
+func (d *demonstration) element() error {
+	const painting, layer = "art/painting.ora", "light"
+	old, ignore := d.snapshots[0], varve.IgnoreSettings{Presets: []string{}}
+	if _, err := d.project.Restore(d.ctx, varve.RestoreOptions{Snapshot: old, Paths: []string{painting}, Ignore: ignore}); err != nil {
+		return err
+	}
+	d.say("Somebody went on with an old file: the layer %q of %s is lost.", layer, painting)
+	st := d.studio()
+	into, err := st.Open(d.ctx, nil, painting)
+	if err != nil {
+		return err
+	}
+	defer into.Close()
+	from, err := st.Open(d.ctx, d.last(), painting)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	g, err := st.PlanGraft(d.ctx, into, from, []string{layer})
+	if err != nil {
+		return err
+	}
+	d.say("$ varve element graft %s --from %s --element %s", painting, d.last().Ref(), layer)
+	for i := range g.Changes {
+		d.say("  %s", changeLine(&g.Changes[i]))
+	}
+	if len(g.Changes) != 1 || g.Changes[0].Change != "added" {
+		return errors.New("the layer was not brought back")
+	}
+	if _, err := g.Apply(d.ctx, false); err != nil {
+		return err
+	}
+	d.say("  every other layer is as it was, and varve undo would take it back")
+	for range 2 { // the graft, and the old file
+		if _, _, err := d.project.Undo(d.ctx, false); err != nil {
+			return err
+		}
 	}
 	return nil
 }
