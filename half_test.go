@@ -73,8 +73,8 @@ func TestHalfSaved(t *testing.T) {
 			return slices.Contains(e.Flags, "suspect")
 		}
 		put("a.end", body+"END", time.Hour)
-		put("old.end", body, 48*time.Hour)
-		put("new.end", body, time.Hour)
+		put("old.end", body, 2*time.Minute)
+		put("new.end", body, 30*time.Second)
 		first, p := snap()
 		if suspect(p, first, "a.end") || suspect(p, first, "old.end") || !suspect(p, first, "new.end") || sleeps > 0 {
 			t.Errorf("first: %v %v %v, %d pauses", suspect(p, first, "a.end"), suspect(p, first, "old.end"), suspect(p, first, "new.end"), sleeps)

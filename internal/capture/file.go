@@ -35,9 +35,9 @@ var (
 	errHalf     = errors.New("seems half saved")
 )
 
-// HalfAge is the age from which a file that was never kept before is not looked at for being half saved: it has been as
-// it is for long, and all of an old project would be.
-const HalfAge = 24 * time.Hour
+// HalfAge is the age from which a file that was never kept before is not looked at for being half saved: nobody is at it
+// any more, and to look at all of an old project took as long again as its first snapshot.
+const HalfAge = time.Minute
 
 // source is a file being read.
 type source struct {
