@@ -10,6 +10,7 @@ type document struct {
 	keyName   string
 	image     string
 	noBowl    bool // an object that is gone, and its mesh
+	bare      bool // the collection is there, and has nothing in it
 	noProps   bool // the collection is gone: what was in it is in the scene's own
 	noLinked  bool // what is linked from a library is gone
 	noLibrary bool // and the library
@@ -80,7 +81,7 @@ func (d document) make(k machine) *maker {
 	if !d.noLibrary {
 		m.add("LI", "Library", d.at(aLibrary), d.id("LILib", values{"name": "//set.blend", "filepath": "/somewhere/set.blend"}))
 		if !d.noLinked {
-			m.add("ID", "ID", d.at(aLinked), values{"name": "OBTable", "lib": d.at(aLibrary), "us": 1})
+			m.add("ID", "ID", d.at(aLinked), values{"name": "OBTable", "us": 1})
 		}
 	}
 	return m
@@ -121,6 +122,10 @@ func (d *document) scene(m *maker) {
 
 func (d *document) collection(m *maker) {
 	if d.noProps {
+		return
+	}
+	if d.bare {
+		m.add("GR", "Collection", d.at(aProps), d.id("GRProps", nil))
 		return
 	}
 	last := d.at(aItem2)
