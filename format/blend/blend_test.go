@@ -139,7 +139,7 @@ func TestElements(t *testing.T) {
 		for _, id := range slices.Sorted(maps.Keys(l)) {
 			kinds = append(kinds, fmt.Sprintf("%s=%s", id, l[id].Kind))
 		}
-		want := "GRProps=collection IMwood.png=image KEKey=shape keys LI//set.blend=library MAGlaze=material MEBowlMesh=mesh MEVaseMesh=mesh OBBowl=object " +
+		want := "GRProps=collection IMwood.png=image KEKey=shape keys LI//other.blend=library LI//set.blend=library MAGlaze=material MEBowlMesh=mesh MEVaseMesh=mesh OBBowl=object " +
 			"OBTable LI//set.blend=object OBVase=object SCScene=scene"
 		if got := strings.Join(kinds, " "); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)

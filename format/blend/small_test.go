@@ -62,6 +62,7 @@ const (
 	aProperty
 	aPropertyText
 	aTools
+	aOther
 )
 
 // make writes the document for a machine.
@@ -85,6 +86,7 @@ func (d document) make(k machine) *maker {
 			m.add("ID", "ID", d.at(aLinked), values{"name": "OBTable", "us": 1})
 		}
 	}
+	m.add("LI", "Library", d.at(aOther), d.id("LILib.001", values{"name": "//other.blend"}))
 	return m
 }
 
