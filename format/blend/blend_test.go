@@ -114,6 +114,7 @@ func TestEdits(t *testing.T) {
 		{"mesh", func(d *document) { d.top = 4 }, map[string]string{"MEVaseMesh": "geometry"}},
 		{"shape", func(d *document) { d.bump = 4 }, map[string]string{"KEKey": "data"}},
 		{"material", func(d *document) { d.red = 1 }, map[string]string{"MAGlaze": "base color nodes"}},
+		{"note", func(d *document) { d.note = "you" }, map[string]string{"OBVase": "properties"}},
 		{"image", func(d *document) { d.image = "//else.png" }, map[string]string{"IMwood.png": "data path"}},
 		{"deleted", func(d *document) { d.noBowl = true }, map[string]string{"OBBowl": "-", "MEBowlMesh": "-", "GRProps": "data objects"}},
 		{"unlinked", func(d *document) { d.noLinked = true }, map[string]string{"OBTable LI//set.blend": "-"}},
@@ -138,7 +139,7 @@ func TestElements(t *testing.T) {
 		for _, id := range slices.Sorted(maps.Keys(l)) {
 			kinds = append(kinds, fmt.Sprintf("%s=%s", id, l[id].Kind))
 		}
-		want := "GRProps=collection IMwood.png=image KEKey=shape keys LI//set.blend=library MAGlaze=material MEBowlMesh=mesh MEVaseMesh=mesh OBBowl=object " +
+		want := "GRProps=collection IMwood.png=image KEKey=shape keys LI//other.blend=library LI//set.blend=library MAGlaze=material MEBowlMesh=mesh MEVaseMesh=mesh OBBowl=object " +
 			"OBTable LI//set.blend=object OBVase=object SCScene=scene"
 		if got := strings.Join(kinds, " "); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
@@ -212,6 +213,15 @@ func TestFrameDamaged(t *testing.T) {
 		if err := format.Validate(t.Context(), Format{}, format.Bytes(b)); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("length of frame %d: %v", i, err)
 		}
+		b[int(z.table)+8+8*i]++ // packed
+		if _, err := openFrames(format.Bytes(b)); !errors.Is(err, format.ErrMalformed) {
+			t.Errorf("packed length of frame %d: %v", i, err)
+		}
+	}
+	packed := gzipping(t, still().bytes(machines()[0]))
+	packed[len(packed)-6] ^= 1 // its checksum
+	if err := format.Validate(t.Context(), Format{}, format.Bytes(packed)); !errors.Is(err, format.ErrMalformed) {
+		t.Errorf("checksum of gzip: %v", err)
 	}
 }
 
@@ -255,6 +265,28 @@ func TestStructsInside(t *testing.T) {
 	loop := []byte("SDNANAME\x01\x00\x00\x00a\x00\x00\x00TYPE\x01\x00\x00\x00A\x00\x00\x00TLEN\x04\x00\x00\x00STRC\x01\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00")
 	if _, err := parseDNA(&m.header, loop); err == nil || !strings.Contains(err.Error(), "nested") {
 		t.Errorf("a struct in itself: %v", err)
+	}
+}
+
+// TestStructsDoNotAddUp: a struct whose fields are not as long as it is.
+func TestStructsDoNotAddUp(t *testing.T) {
+	m := newMaker(machines()[0])
+	at := bytes.Index(m.sdna, []byte("TLEN")) + 4
+	for i := 5; i < 20; i++ { // the first are char, short, …
+		for _, more := range []int{1, -1} {
+			b := bytes.Clone(m.sdna)
+			binary.LittleEndian.PutUint16(b[at+2*i:], uint16(int(binary.LittleEndian.Uint16(b[at+2*i:]))+more))
+			if _, err := parseDNA(&m.header, b); !errors.Is(err, format.ErrMalformed) {
+				t.Errorf("type %d, %+d: %v", i, more, err)
+			}
+		}
+	}
+	deep := "A0: int a"
+	for i := range 40 {
+		deep += fmt.Sprintf("\nA%d: A%d a", i+1, i)
+	}
+	if _, err := parseDNA(&m.header, m.declare(deep)); !errors.Is(err, format.ErrMalformed) {
+		t.Errorf("40 structs inside of each other: %v", err)
 	}
 }
 

@@ -249,13 +249,10 @@ const maxNested = 32
 // bounded: no struct has itself inside, and none is nested without end.
 func (d *dna) bounded() error {
 	depth := make([]int, len(d.structs)) // 0: not known; -1: being looked at
-	var look func(i, level int) (int, bool)
-	look = func(i, level int) (int, bool) {
+	var look func(i int) int
+	look = func(i int) int {
 		if depth[i] != 0 {
-			return depth[i], depth[i] > 0
-		}
-		if level > maxNested {
-			return 0, false
+			return depth[i]
 		}
 		depth[i] = -1
 		deepest := 0
@@ -263,17 +260,17 @@ func (d *dna) bounded() error {
 			if f.inner < 0 {
 				continue
 			}
-			n, ok := look(f.inner, level+1)
-			if !ok {
-				return 0, false
+			n := look(f.inner)
+			if n < 0 || n >= maxNested {
+				return -1
 			}
 			deepest = max(deepest, n)
 		}
 		depth[i] = deepest + 1
-		return depth[i], depth[i] <= maxNested
+		return depth[i]
 	}
 	for i := range d.structs {
-		if _, ok := look(i, 0); !ok {
+		if look(i) < 0 {
 			return format.Malformed("DNA1: struct %s is nested too deeply", d.structs[i].name)
 		}
 	}

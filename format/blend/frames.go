@@ -163,44 +163,6 @@ func (z *frames) check(ctx context.Context) error {
 	return nil
 }
 
-// wholeFrames checks that a file of zstd frames ends with one: a decompressor that has seen a whole frame does not miss
-// what was to follow.
-func wholeFrames(in format.Input) error {
-	w := window{in: in, step: 64 << 10}
-	for off := int64(0); off < in.Size(); {
-		b, err := w.at(off, min(zstd.HeaderMaxSize, in.Size()-off))
-		if err != nil {
-			return err
-		}
-		var h zstd.Header
-		if err := h.Decode(b); err != nil {
-			return format.Malformed("the frame at %d is cut off", off)
-		}
-		off += int64(h.HeaderSize) + int64(h.SkippableSize)
-		for last := h.Skippable; !last; {
-			b, err := w.at(off, 3)
-			if err != nil {
-				return format.Malformed("it ends at %d, in a frame", in.Size())
-			}
-			k := int64(b[0]) | int64(b[1])<<8 | int64(b[2])<<16
-			last = k&1 != 0
-			if k>>1&3 == 1 { // one byte, many times
-				off++
-			} else {
-				off += k >> 3
-			}
-			off += 3
-		}
-		if h.HasCheckSum {
-			off += 4
-		}
-		if off > in.Size() {
-			return format.Malformed("it ends at %d, in a frame", in.Size())
-		}
-	}
-	return nil
-}
-
 // seekTable returns the seek table of frames.
 func seekTable(list []frame) []byte {
 	length := len(list)*8 + seekFooter

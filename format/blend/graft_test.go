@@ -156,6 +156,18 @@ func TestGraftWithoutCollection(t *testing.T) {
 	})
 }
 
+// TestGraftIntoNothing: the first in a list is its last.
+func TestGraftIntoNothing(t *testing.T) {
+	each(t, func(t *testing.T, k machine) {
+		d := still()
+		d.noBowl, d.bare = true, true
+		_, b := putInto(t, d.bytes(k), still().bytes(k), "OBBowl")
+		if got := members(t, b, "GRProps"); !slices.Equal(got, []string{"OBBowl"}) {
+			t.Errorf("the collection has %q", got)
+		}
+	})
+}
+
 // members are the objects of the collection in a group.
 func members(t *testing.T, b []byte, key string) (out []string) {
 	t.Helper()

@@ -70,9 +70,6 @@ func unpack(ctx context.Context, in format.Input, most int64) (body format.Input
 		}
 		defer r.Close()
 		body, all, err = inflate(ctx, r, 0, most)
-		if err == nil && all {
-			err = wholeFrames(in)
-		}
 		return body, how, all, err
 	}
 	return nil, how, false, format.Malformed("it starts with %q, not with %q", head, magic)

@@ -1,6 +1,8 @@
 package blend
 
 import (
+	"bytes"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -64,6 +66,11 @@ func TestDrawn(t *testing.T) {
 				seen++
 			}
 		}
+		m := still().make(k)
+		m.blocks = append([]extra{{block{code: codeOf("TEST"), n: 24, count: 1}, append(m.ints(2, 2), make([]byte, 16)...)}}, m.blocks...)
+		if q, err := format.Show(t.Context(), Format{}, format.Bytes(m.bytes()), 64); err != nil || q.Source != format.Rendered {
+			t.Errorf("with a preview in which nothing is: %+v, %v", q, err)
+		}
 		if p.Source != format.Rendered || p.Note == "" || p.Image.Width != 64 || seen < 100 {
 			t.Errorf("%s %q %d×%d, %d pixels", p.Source, p.Note, p.Image.Width, p.Image.Height, seen)
 		}
@@ -97,7 +104,7 @@ func TestModel(t *testing.T) {
 		if vase.ID != "OBVase" || vase.Mesh.Faces != 2 || len(vase.Mesh.Triangles) != 3 || vase.Mesh.Positions[4] != [3]float64{0, 0, 2} {
 			t.Errorf("%s: %+v", vase.ID, vase.Mesh)
 		}
-		if bowl.Name != "Bowl" || len(bowl.Mesh.Triangles) != 1 || bowl.Transform[12] != 1 || bowl.Transform[13] != 5 {
+		if bowl.Name != "Bowl" || len(bowl.Mesh.Triangles) != 1 || bowl.Transform[12] != 1 || bowl.Transform[13] != 5 || bowl.Transform[14] != 2 {
 			t.Errorf("%s: %+v at %v", bowl.ID, bowl.Mesh, bowl.Transform)
 		}
 		if len(m.Materials) != 1 || m.Materials[0].Name != "Glaze" || m.Materials[0].Color[0] != 0.5 || vase.Mesh.Groups[0].Material != 0 {
@@ -143,10 +150,39 @@ func TestModelDamaged(t *testing.T) {
 				}
 			}
 		}
-		if _, err := format.Model(t.Context(), Format{}, format.Bytes(m.bytes())); err == nil || !strings.Contains(err.Error(), "malformed") {
+		if _, err := (Format{}).Model(t.Context(), format.Bytes(m.bytes())); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("%v: %v", v, err)
 		}
 	}
+	m := still().make(machines()[0])
+	for i := range m.blocks {
+		if m.blocks[i].block.sdna == int32(m.dna.index["MLoop"]) {
+			m.put(m.blocks[i].data, m.dna.of("MLoop"), "v", 5)
+		}
+	}
+	if _, err := (Format{}).Model(t.Context(), format.Bytes(m.bytes())); !errors.Is(err, format.ErrMalformed) {
+		t.Errorf("vertex 5 of 5: %v", err)
+	}
+}
+
+// TestModelParents: objects that are each other's parents have an end.
+func TestModelParents(t *testing.T) {
+	m := still().make(machines()[0])
+	m.add("OB", "Object", 0x100, values{"id.name": "OBa", "type": 1, "data": m.blocks[0].block.old, "parent": uint64(0x140)})
+	m.add("OB", "Object", 0x140, values{"id.name": "OBb", "type": 1, "data": addressOf(m, "MEBowlMesh"), "parent": uint64(0x100)})
+	if got := modelled(t, m.bytes()); len(got.Objects) != 3 {
+		t.Errorf("%d objects", len(got.Objects))
+	}
+}
+
+// addressOf returns that of a data-block.
+func addressOf(m *maker, name string) uint64 {
+	for i := range m.blocks {
+		if k := &m.blocks[i]; k.block.code.opens() && bytes.Contains(k.data, append([]byte(name), 0)) {
+			return k.block.old
+		}
+	}
+	panic(name)
 }
 
 // TestEars: a face with a corner that turns inwards keeps its area, whichever corner it starts with and however it lies.

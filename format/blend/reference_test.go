@@ -1,6 +1,7 @@
 package blend
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -42,6 +43,17 @@ func needy(m *maker) {
 	}
 	m.add("SO", "bSound", 0x910000, values{"id.name": "SOdoor", "name": "/sounds/door.wav"})
 	m.add("SO", "bSound", 0x910040, values{"id.name": "SOin", "name": "//in.wav", "packedfile": uint64(5)})
+	m.add("SC", "Scene", 0x950000, values{"id.name": "SCCut", "ed": uint64(0x950040)})
+	m.add("DATA", "Editing", 0x950040, values{"seqbase.first": uint64(0x950100), "seqbase.last": uint64(0x950140)})
+	for i := range 3 { // two that share a folder, and a sound that is packed
+		v := values{"type": 3, "strip": uint64(0x950200)}
+		if i == 2 {
+			v = values{"type": 4, "strip": uint64(0x950200), "sound": uint64(0x910040)}
+		}
+		m.add("DATA", "Sequence", uint64(0x950100+i*64), v)
+	}
+	m.add("DATA", "Strip", 0x950200, values{"dir": "//cut/", "stripdata": uint64(0x950240)})
+	m.add("DATA", "StripElem", 0x950240, values{"name": "take.mov"})
 	m.add("VF", "VFont", 0x920000, values{"id.name": "VFBfont", "name": "<builtin>"})
 	m.add("VF", "VFont", 0x920040, values{"id.name": "VFown", "name": "//fonts/own.ttf"})
 	m.add("MC", "MovieClip", 0x930000, values{"id.name": "MCclip", "name": "//clip/f0001.png", "source": 1})
@@ -54,10 +66,13 @@ OBVase: cache relative //cache/vase.mdd cache/vase.mdd
 OBVase: cache relative //blendcache_still/56617365_*.bphys blendcache_still/56617365_*.bphys sequence
 IMwood.png: texture relative //textures/wood.png textures/wood.png
 LI//set.blend: library relative //set.blend set.blend
+LI//other.blend: library relative //other.blend other.blend
 IM0: texture relative //..\maps\sky.exr ../maps/sky.exr
 IM1: texture absolute C:\maps\a_0007.png C:/maps/a_####.png sequence
 IM2: texture relative //tiles/skin.1001.png tiles/skin.<UDIM>.png sequence
 SOdoor: sound absolute /sounds/door.wav /sounds/door.wav
+SCCut: video relative //cut/take.mov cut/take.mov
+SCCut: video relative //cut/take.mov cut/take.mov
 VFown: font relative //fonts/own.ttf fonts/own.ttf
 MCclip: video relative //clip/f0001.png clip/f####.png sequence
 VOsmoke: volume absolute \\server\smoke_12_.vdb //server/smoke_##_.vdb sequence`
@@ -80,6 +95,7 @@ func TestRewrite(t *testing.T) {
 		"//set.blend":           "//" + strings.Repeat("s", 1000) + ".blend",
 		"//cache/vase.mdd":      "//cache/vase.mdd",
 		"//..\\maps\\sky.exr":   "//day/sky-of-another-day.exr",
+		"//cut/take.mov":        "//cut/final/take2.mov",
 		"//is/not/in/this.file": "//x",
 	}
 	each(t, func(t *testing.T, k machine) {
@@ -100,13 +116,16 @@ func TestRewrite(t *testing.T) {
 			for i := range was {
 				was[i] = strings.NewReplacer("//textures/wood.png textures/wood.png", "//oak.png oak.png",
 					"//shots/a/a_0001.png shots/a/a", "//b/a_0001.png b/a", "//set.blend set.blend", paths["//set.blend"]+" "+paths["//set.blend"][2:],
-					"LI//set.blend", "LI"+paths["//set.blend"], "//..\\maps\\sky.exr ../maps/sky.exr", "//day/sky-of-another-day.exr day/sky-of-another-day.exr").Replace(was[i])
+					"LI//set.blend", "LI"+paths["//set.blend"], "//cut/take.mov cut/take.mov", "//cut/final/take2.mov cut/final/take2.mov", "//..\\maps\\sky.exr ../maps/sky.exr", "//day/sky-of-another-day.exr day/sky-of-another-day.exr").Replace(was[i])
 			}
 			if strings.Join(is, "\n") != strings.Join(was, "\n") {
 				t.Errorf("%s: got\n%s\nwant\n%s", name, strings.Join(is, "\n"), strings.Join(was, "\n"))
 			}
 			if name == "plain" {
 				onlyPaths(t, b, got)
+				if bytes.Contains(got, []byte("/wood.png")) {
+					t.Error("the rest of a longer path is left behind")
+				}
 			}
 			// back again: each path shorter or longer than the one before
 			back := map[string]string{}

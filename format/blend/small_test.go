@@ -9,15 +9,17 @@ type document struct {
 	bump      float64 // of its shape key
 	keyName   string
 	image     string
-	noBowl    bool // an object that is gone, and its mesh
-	noProps   bool // the collection is gone: what was in it is in the scene's own
-	noLinked  bool // what is linked from a library is gone
-	noLibrary bool // and the library
+	note      string // a property of the vase
+	noBowl    bool   // an object that is gone, and its mesh
+	bare      bool   // the collection is there, and has nothing in it
+	noProps   bool   // the collection is gone: what was in it is in the scene's own
+	noLinked  bool   // what is linked from a library is gone
+	noLibrary bool   // and the library
 	preview   bool
 }
 
 func still() document {
-	return document{x: 1, top: 2, red: 0.5, bump: 3, keyName: "KEKey", image: "//textures/wood.png"}
+	return document{x: 1, top: 2, red: 0.5, bump: 3, keyName: "KEKey", image: "//textures/wood.png", note: "me"}
 }
 
 // address of a thing in a session.
@@ -60,6 +62,7 @@ const (
 	aProperty
 	aPropertyText
 	aTools
+	aOther
 )
 
 // make writes the document for a machine.
@@ -80,9 +83,10 @@ func (d document) make(k machine) *maker {
 	if !d.noLibrary {
 		m.add("LI", "Library", d.at(aLibrary), d.id("LILib", values{"name": "//set.blend", "filepath": "/somewhere/set.blend"}))
 		if !d.noLinked {
-			m.add("ID", "ID", d.at(aLinked), values{"name": "OBTable", "lib": d.at(aLibrary), "us": 1})
+			m.add("ID", "ID", d.at(aLinked), values{"name": "OBTable", "us": 1})
 		}
 	}
+	m.add("LI", "Library", d.at(aOther), d.id("LILib.001", values{"name": "//other.blend"}))
 	return m
 }
 
@@ -123,6 +127,10 @@ func (d *document) collection(m *maker) {
 	if d.noProps {
 		return
 	}
+	if d.bare {
+		m.add("GR", "Collection", d.at(aProps), d.id("GRProps", nil))
+		return
+	}
 	last := d.at(aItem2)
 	if d.noBowl {
 		last = d.at(aItem1)
@@ -136,7 +144,8 @@ func (d *document) collection(m *maker) {
 	m.add("DATA", "CollectionObject", last, values{"ob": d.at(aBowl), "prev": d.at(aItem1)})
 }
 
-var one = []float64{1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1}
+// above is a step up.
+var above = []float64{1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 2, 1}
 
 func (d *document) objects(m *maker) {
 	m.add("OB", "Object", d.at(aVase), d.id("OBVase", values{"type": 1, "data": d.at(aVaseMesh), "loc": []float64{d.x, 0, 0},
@@ -146,10 +155,12 @@ func (d *document) objects(m *maker) {
 	m.add("DATA", "MeshCacheModifierData", d.at(aCache), values{"name": "Cache", "filepath": "//cache/vase.mdd"})
 	m.add("DATA", "PointCache", d.at(aPoints), values{"flag": 64})
 	m.add("DATA", "IDProperty", d.at(aProperty), values{"type": 0, "name": "made by\x00" + string(rune('a'+d.session)), "pointer": d.at(aPropertyText)})
-	m.raw(d.at(aPropertyText), []byte("me"))
+	note := make([]byte, 2*m.width()) // as long as the first struct, whose number it has, but not one of those
+	copy(note, d.note)
+	m.raw(d.at(aPropertyText), note)
 	if !d.noBowl {
 		m.add("OB", "Object", d.at(aBowl), d.id("OBBowl", values{"type": 1, "parent": d.at(aVase), "data": d.at(aBowlMesh), "loc": []float64{0, 5, 0},
-			"size": []float64{1, 1, 1}, "parentinv": one}))
+			"size": []float64{1, 1, 1}, "parentinv": above}))
 	}
 }
 
