@@ -191,14 +191,15 @@ func (d doc) Picture(_ context.Context, in format.Input, size int) (*format.Pict
 type atelier struct {
 	t   *testing.T
 	dir string
-	now time.Time
+	now atomic.Int64 // ns
 	*Studio
 	asked atomic.Int64
 }
 
 func newAtelier(t *testing.T) *atelier {
 	t.Helper()
-	a := &atelier{t: t, dir: t.TempDir(), now: time.Now().Add(time.Hour)}
+	a := &atelier{t: t, dir: t.TempDir()}
+	a.now.Store(time.Now().Add(time.Hour).UnixNano())
 	a.reopen(doc{asked: &a.asked})
 	return a
 }
@@ -212,7 +213,7 @@ func (a *atelier) reopen(f format.Format) {
 	}
 	known := format.Set{f}
 	v, _, err := varve.OpenOrCreate(a.t.Context(), filepath.Join(a.dir, "vault"), varve.Options{Formats: known, Cache: cache,
-		Now: func() time.Time { a.now = a.now.Add(time.Second); return a.now }})
+		Now: func() time.Time { return time.Unix(0, a.now.Add(int64(time.Second))) }})
 	if err != nil {
 		a.t.Fatal(err)
 	}

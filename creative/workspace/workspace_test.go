@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -24,14 +25,15 @@ type desk struct {
 	v       *varve.Vault
 	project *varve.Project
 	running []string
-	now     time.Time
+	now     atomic.Int64 // ns
 }
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	d := &desk{t: t, home: t.TempDir(), now: time.Now()}
+	d := &desk{t: t, home: t.TempDir()}
+	d.now.Store(time.Now().UnixNano())
 	d.m = &Machine{OS: "linux", Home: d.home, Env: func(string) string { return "" }, Running: func() ([]string, error) { return d.running, nil }}
-	v, _, err := varve.OpenOrCreate(t.Context(), filepath.Join(t.TempDir(), "vault"), varve.Options{Now: func() time.Time { d.now = d.now.Add(time.Second); return d.now }})
+	v, _, err := varve.OpenOrCreate(t.Context(), filepath.Join(t.TempDir(), "vault"), varve.Options{Now: func() time.Time { return time.Unix(0, d.now.Add(int64(time.Second))) }})
 	if err != nil {
 		t.Fatal(err)
 	}
