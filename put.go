@@ -1,7 +1,10 @@
 package varve
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +20,9 @@ import (
 type PutFile struct {
 	Path  string
 	Write func(io.Writer) error
+	// Was is the SHA-256 (hex) of the content that the new one was made from: a file that has another by now is newer work,
+	// and stays. "" where it was not made from the file.
+	Was string
 }
 
 // PutOptions say what to put into the project's folder.
@@ -95,8 +101,28 @@ func (p *Project) befores(ctx context.Context, safety *Snapshot, files []PutFile
 		default:
 			out[i] = &e
 		}
+		if one.Was == "" {
+			continue
+		}
+		now, err := p.sumOf(ctx, safety, out[i])
+		if err != nil {
+			return nil, err
+		}
+		if now != one.Was {
+			return nil, fmt.Errorf("%s: %w: nothing was put", one.Path, ErrChanged)
+		}
 	}
 	return out, nil
+}
+
+// sumOf is the SHA-256 of a file of a snapshot, also where the vault keeps none; "" of no file.
+func (p *Project) sumOf(ctx context.Context, s *Snapshot, e *Entry) (string, error) {
+	if e == nil || e.SHA256 != "" {
+		return cmp.Or(e, &Entry{}).SHA256, nil
+	}
+	h := sha256.New()
+	err := p.Cat(ctx, s, e.Path, h)
+	return hex.EncodeToString(h.Sum(nil)), err
 }
 
 // put replaces one file, if it is as it was.

@@ -21,6 +21,7 @@ type Graft struct {
 	Needs    []Need           // files that the elements refer to and that are not in the folder
 
 	into, from *Item
+	was        string // the SHA-256 of into
 }
 
 // Need is a file that a grafted element refers to and that is gone since.
@@ -38,6 +39,10 @@ func (st *Studio) PlanGraft(ctx context.Context, into, from *Item, names []strin
 		return nil, &format.Refusal{Reason: fmt.Sprintf("%s and %s are not of one kind", into.Ref(), from.Ref()), Advice: "take both from versions of one file"}
 	}
 	g := &Graft{into: into, from: from}
+	var err error
+	if g.was, err = into.Content(); err != nil {
+		return nil, err
+	}
 	theirs, err := from.Elements(ctx)
 	if err != nil {
 		return nil, err
@@ -191,7 +196,7 @@ func (g *Graft) Apply(ctx context.Context, withNeeds bool) (*varve.PutResult, er
 	for _, e := range g.Elements {
 		names = append(names, e.Name)
 	}
-	files := []varve.PutFile{{Path: g.into.Path, Write: func(w io.Writer) error { _, err := g.Content.WriteTo(w); return err }}}
+	files := []varve.PutFile{{Path: g.into.Path, Was: g.was, Write: func(w io.Writer) error { _, err := g.Content.WriteTo(w); return err }}}
 	for _, n := range g.Needs {
 		if withNeeds && n.Available {
 			files = append(files, varve.PutFile{Path: n.Path, Write: func(w io.Writer) error {

@@ -2,6 +2,8 @@ package creative
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -94,13 +96,26 @@ func TestGraftRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Somebody saves it between the plan and the doing.
-	a.write(map[string]string{"p.doc": "DOC; L a Ink newest"})
-	if _, err := g.Apply(ctx, false); err == nil {
-		t.Error("a graft went over newer work")
-	}
-	if got := a.read("p.doc"); got != "DOC; L a Ink newest" {
-		t.Errorf("%q", got)
+	// Somebody saves it between the plan and the doing: into the file, or as most applications do, beside it and over it.
+	for _, beside := range []bool{false, true} {
+		if beside {
+			a.write(map[string]string{"p.doc": newer})
+			if g, err = a.PlanGraft(ctx, a.open(nil, "p.doc"), a.open(first, "p.doc"), []string{"Ink"}); err != nil {
+				t.Fatal(err)
+			}
+			a.write(map[string]string{"new": "DOC; L a Ink newest"})
+			if err := os.Rename(filepath.Join(a.dir, "project", "new"), filepath.Join(a.dir, "project", "p.doc")); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			a.write(map[string]string{"p.doc": "DOC; L a Ink newest"})
+		}
+		if _, err := g.Apply(ctx, false); !errors.Is(err, varve.ErrChanged) {
+			t.Errorf("a graft went over newer work: %v", err)
+		}
+		if got := a.read("p.doc"); got != "DOC; L a Ink newest" {
+			t.Errorf("%q", got)
+		}
 	}
 	if g, err = a.PlanGraft(ctx, a.open(first, "p.doc"), a.open(first, "p.doc"), []string{"Ink"}); err != nil {
 		t.Fatal(err)

@@ -172,6 +172,10 @@ func (st *Studio) ApplyRelinks(ctx context.Context, all []Relink) (res *varve.Pu
 			return nil, left, err
 		}
 		open = append(open, it)
+		was, err := it.Content()
+		if err != nil {
+			return nil, left, err
+		}
 		out, err := format.Rewrite(ctx, it.Format, it.Input, by[from])
 		if err != nil {
 			return nil, left, fmt.Errorf("%s: %w", from, err)
@@ -179,7 +183,7 @@ func (st *Studio) ApplyRelinks(ctx context.Context, all []Relink) (res *varve.Pu
 		if err := st.relinked(ctx, it, out, by[from]); err != nil {
 			return nil, left, err
 		}
-		files = append(files, varve.PutFile{Path: from, Write: func(w io.Writer) error { _, err := out.WriteTo(w); return err }})
+		files = append(files, varve.PutFile{Path: from, Was: was, Write: func(w io.Writer) error { _, err := out.WriteTo(w); return err }})
 	}
 	if len(files) == 0 {
 		return nil, left, nil

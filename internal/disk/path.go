@@ -195,18 +195,7 @@ func ReadFile(d Dir, name string, limit int64) ([]byte, error) {
 // mode is that of a new file, before the umask. A loss of power can leave a file behind for which
 // [IsTemp] is true.
 func WriteWhole(d Dir, name string, mode uint32, content []byte) error {
-	if err := CheckName(name); err != nil {
-		return &fs.PathError{Op: "write", Path: name, Err: err}
-	}
-	temp, err := tempName()
-	if err != nil {
-		return err
-	}
-	if err := CreateWhole(d, temp, mode, content); err != nil {
-		return err
-	}
-	if err := d.Rename(temp, d, name); err != nil {
-		_ = d.Remove(temp) // the first error is the one to tell
+	if err := through(d, name, func(temp string) error { return CreateWhole(d, temp, mode, content) }); err != nil {
 		return err
 	}
 	return d.Sync()
@@ -215,6 +204,50 @@ func WriteWhole(d Dir, name string, mode uint32, content []byte) error {
 // WriteLoose is WriteWhole that does not wait for the medium: after a loss of power the file may hold anything. It is
 // for what can be told to be damaged, and made again.
 func WriteLoose(d Dir, name string, mode uint32, content []byte) error {
+	return through(d, name, func(temp string) error {
+		f, err := d.Create(temp, mode)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(content)
+		if closed := f.Close(); err == nil {
+			err = closed
+		}
+		return err
+	})
+}
+
+// Replace makes what fill writes the content of the file name, as WriteWhole does, keeping the metadata of one that is
+// there. before is asked just before the old file gives way: its error leaves everything as it was.
+func Replace(d Dir, name string, mode uint32, fill func(io.Writer) error, before func() error) error {
+	err := through(d, name, func(temp string) error {
+		f, err := d.Create(temp, mode)
+		if err != nil {
+			return err
+		}
+		err = fill(f)
+		if err == nil {
+			err = f.Sync()
+		}
+		if closed := f.Close(); err == nil {
+			err = closed
+		}
+		if err == nil {
+			err = inherit(d, name, temp)
+		}
+		if err == nil {
+			err = before()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return d.Sync()
+}
+
+// through makes a file under a temporary name and then gives it its own; none is left where that fails.
+func through(d Dir, name string, make func(temp string) error) error {
 	if err := CheckName(name); err != nil {
 		return &fs.PathError{Op: "write", Path: name, Err: err}
 	}
@@ -222,58 +255,13 @@ func WriteLoose(d Dir, name string, mode uint32, content []byte) error {
 	if err != nil {
 		return err
 	}
-	f, err := d.Create(temp, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
+	if err = make(temp); err == nil {
 		err = d.Rename(temp, d, name)
 	}
 	if err != nil {
 		_ = d.Remove(temp) // the first error is the one to tell
 	}
 	return err
-}
-
-// Replace makes what fill writes the content of the file name, as WriteWhole does, keeping the metadata of one that is
-// there. before is asked just before the old file gives way: its error leaves everything as it was.
-func Replace(d Dir, name string, mode uint32, fill func(io.Writer) error, before func() error) (err error) {
-	if err := CheckName(name); err != nil {
-		return &fs.PathError{Op: "write", Path: name, Err: err}
-	}
-	temp, err := tempName()
-	if err != nil {
-		return err
-	}
-	f, err := d.Create(temp, mode)
-	if err != nil {
-		return err
-	}
-	err = fill(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = inherit(d, name, temp)
-	}
-	if err == nil {
-		err = before()
-	}
-	if err == nil {
-		err = d.Rename(temp, d, name)
-	}
-	if err != nil {
-		_ = d.Remove(temp) // the first error is the one to tell
-		return err
-	}
-	return d.Sync()
 }
 
 // inherit gives a new file the permissions and extended attributes of the one that it replaces, if there is one.

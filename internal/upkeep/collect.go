@@ -474,9 +474,6 @@ func (c *collector) tidy() error {
 	}
 	// A session that found a pack just before it was deleted may have told of it in its index.
 	gone := maps.Clone(c.stale)
-	if gone == nil {
-		gone = map[pack.ID]bool{}
-	}
 	for i := range all {
 		if v := all[i].Verdict; v != nil && all[i].Done {
 			for _, id := range v.Packs {

@@ -178,7 +178,7 @@ func (m *marking) unmissed() map[pack.ID]bool {
 		}
 	}
 	if len(out) == 0 {
-		return nil
+		return out
 	}
 	var buf [8]index.Place
 	for row := range m.marks.Rows() {
