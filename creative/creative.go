@@ -1,9 +1,11 @@
 // Package creative is CreativeVault: it looks inside the art files of a project, says what changed in them from
 // version to version, and brings single elements of an old version back into the newer file.
 //
-// It promises: nothing is changed but by [Graft.Apply], which takes a safety snapshot first and can be undone; what is
-// grafted is looked at again before it is written, and must have every element that was not meant unchanged. What was
-// made of a content once (elements, pictures) is remembered, and made again where it was lost.
+// It promises: nothing is changed but by [Graft.Apply] and [Studio.ApplyRelinks], which take a safety snapshot first, can
+// be undone, and stay off a file that was saved anew since; what would be written is looked at before: what was not meant
+// must be unchanged, but for elements that the format says it had to change too (a collection that gets an object back),
+// which the plan shows. What was made of a content once (elements, pictures) is remembered, and made again where it was
+// lost.
 package creative
 
 import (

@@ -245,9 +245,7 @@ func (s *sprite) celElement(ctx context.Context, c *cel) (format.Element, error)
 	if c.z != 0 {
 		e.Properties["z"] = strconv.Itoa(c.z)
 	}
-	if c.kind == 1 {
-		e.Properties["same as frame"] = strconv.Itoa(r.frame + 1)
-	}
+	// That it is written as a link to another frame's is none of it: a graft takes what it shows.
 	w, h := r.width, r.height
 	if t := s.tilesetOf(c.layer); r.kind == 3 && t != nil {
 		w, h = w*t.width, h*t.height

@@ -337,17 +337,7 @@ func (g *graft) changed(ctx context.Context, text *format.Output) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	before := map[string]string{}
-	for i := range was {
-		before[was[i].ID] = was[i].Hash()
-	}
-	var out []string
-	for i := range is {
-		if before[is[i].ID] != is[i].Hash() {
-			out = append(out, is[i].ID)
-		}
-	}
-	return out, nil
+	return splice.Changed(was, is, func(e *element) *format.Element { return &e.Element }), nil
 }
 
 // Extract is an element as a document of its own, with what it uses.

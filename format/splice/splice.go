@@ -137,3 +137,18 @@ func scheme(p string) bool {
 	}
 	return true
 }
+
+// Changed returns the ids of the elements of a result that the file did not have as they are. of says what the element of
+// one of a format's own is.
+func Changed[T any](was, is []T, of func(*T) *format.Element) (ids []string) {
+	before := map[string]string{}
+	for i := range was {
+		before[of(&was[i]).ID] = of(&was[i]).Hash()
+	}
+	for i := range is {
+		if e := of(&is[i]); before[e.ID] != e.Hash() {
+			ids = append(ids, e.ID)
+		}
+	}
+	return ids
+}

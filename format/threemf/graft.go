@@ -445,15 +445,5 @@ func (g *graft) changed(ctx context.Context, out *format.Output) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	before := map[string]string{}
-	for i := range was {
-		before[was[i].ID] = was[i].Hash()
-	}
-	var list []string
-	for i := range is {
-		if before[is[i].ID] != is[i].Hash() {
-			list = append(list, is[i].ID)
-		}
-	}
-	return list, nil
+	return splice.Changed(was, is, func(e *element) *format.Element { return &e.Element }), nil
 }
