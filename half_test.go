@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -108,6 +109,30 @@ func TestHalfSaved(t *testing.T) {
 		if _, held := p.Held(third); held || !suspect(p, fourth, "a.end") {
 			t.Errorf("again: held %v, suspect %v", held, suspect(p, fourth, "a.end"))
 		}
+	}
+}
+
+// TestHalfSavedPatience: a project that is full of damaged files is not waited for file by file.
+func TestHalfSavedPatience(t *testing.T) {
+	r := newRig(1)
+	f := fixture.NewWriter(r.folder("project"), time.Unix(0, r.now.Load()))
+	for n := range 50 {
+		f.Put(fmt.Sprint(n, ".end"), 0o644, []byte("cut"))
+	}
+	slept := time.Duration(0)
+	opt := r.options()
+	opt.Formats = format.Set{ended{}}
+	opt.Sleep = func(ctx context.Context, d time.Duration) error { slept += d; return ctx.Err() }
+	s, err := r.openWith(t.Context(), hooks{}, opt)
+	if err = errors.Join(err, f.Err()); err != nil {
+		t.Fatal(err)
+	}
+	snap, err := s.p.Snap(t.Context(), plainSnap())
+	if err != nil || snap.Tree.Doubtful != 50 {
+		t.Fatalf("%+v, %v", snap, err)
+	}
+	if slept == 0 || slept > 5*time.Second {
+		t.Errorf("it was waited %v", slept)
 	}
 }
 

@@ -204,8 +204,6 @@ func elementGraftVerb(e *env) *cobra.Command {
 	c.Flags().StringVarP(&f.out, "output", "o", "", "write the result to `OUT` and leave FILE alone")
 	c.Flags().BoolVar(&f.needs, "with-needs", false, "also bring back files that the elements refer to and that are gone")
 	c.Flags().BoolVar(&f.force, "force", false, "replace OUT if it is there")
-	_ = c.MarkFlagRequired("from")
-	_ = c.MarkFlagRequired("element")
 	return e.changing(c)
 }
 
@@ -303,6 +301,9 @@ func (s *studio) version(ctx context.Context, of *creative.Item, from string) (*
 }
 
 func (e *env) graft(ctx context.Context, arg string, f *graftFlags) error {
+	if f.from == "" || len(f.elements) == 0 {
+		return usage("varve element graft "+arg+" --from REF --element ID; varve element ls lists the ids", "graft: --from and --element must be given")
+	}
 	s := e.studio()
 	defer s.Close()
 	into, err := s.item(ctx, arg)

@@ -309,6 +309,9 @@ func (e *env) collectVerb(at *string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "collect PATH --to DIR", Short: "Put a file and everything that it needs into a new folder", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				return usage("varve refs collect "+args[0]+" --to DIR", "collect: --to must be given")
+			}
 			ctx := cmd.Context()
 			r, err := e.referencing(ctx, *at)
 			if err != nil {
@@ -326,7 +329,6 @@ func (e *env) collectVerb(at *string) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&out, "to", "", "the new folder `DIR`")
-	_ = c.MarkFlagRequired("to")
 	_ = c.MarkFlagDirname("to")
 	return e.changing(c)
 }

@@ -54,8 +54,12 @@ func (s *studio) item(ctx context.Context, arg string) (it *creative.Item, err e
 		}
 	}()
 	full := s.e.abs(arg)
-	if info, err := os.Stat(full); err == nil && info.Mode().IsRegular() {
+	info, err := os.Stat(full)
+	if err == nil && info.Mode().IsRegular() {
 		return s.present(ctx, full)
+	}
+	if err == nil && info.IsDir() {
+		return nil, usage("name a file: FILE, FILE@REF or REF:PATH", "%s is a folder", name(arg))
 	}
 	if err := s.enter(ctx, need{}); err != nil {
 		return nil, s.absent(arg, err)

@@ -95,6 +95,7 @@ type capture struct {
 
 	files, bytes, read, readSize, nerrors, unchanged atomic.Int64
 
+	waited     atomic.Int64 // ns, for files that seem half saved
 	clones     atomic.Int64
 	unclonable atomic.Bool // the file system does not share blocks
 

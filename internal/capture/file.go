@@ -168,7 +168,7 @@ func (k *worker) settleFile(f *scan.Folder, st *folder, i int, read func(*scan.F
 		case errors.Is(err, errChanging):
 			t.Flags |= tree.Unstable
 			got = keptRacy
-		case errors.Is(err, errHalf) && try < len(pauses()) && k.c.opt.Now().Sub(time.Unix(0, t.Mtime)) < quietLarge: // its application may be at it
+		case errors.Is(err, errHalf) && try < len(pauses()) && k.c.waits(&t, pauses()[try]):
 			if err := k.c.opt.Sleep(k.c.ctx, pauses()[try]); err != nil {
 				return err
 			}
@@ -185,6 +185,15 @@ func (k *worker) settleFile(f *scan.Folder, st *folder, i int, read func(*scan.F
 		k.link(f, i, &t)
 		return nil
 	}
+}
+
+// halfPatience is how long a snapshot waits for files that seem half saved, all in all: a project may be full of files
+// that are damaged on purpose.
+const halfPatience = 5 * time.Second
+
+// waits reports whether the application of a file that seems half saved may be at it, and there is patience left.
+func (c *capture) waits(t *tree.Entry, pause time.Duration) bool {
+	return c.opt.Now().Sub(time.Unix(0, t.Mtime)) < quietLarge && c.waited.Add(int64(pause)) <= int64(halfPatience)
 }
 
 // vaultError is a failure of the vault, which ends the snapshot; all others are of the source.
