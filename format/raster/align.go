@@ -230,20 +230,8 @@ func (s *aligner) scaled() *found {
 // vote searches for places of the old picture in the new one: for short pieces of rows that are there again, each of
 // which has a vote for an offset. With a mask, pieces are taken from what is set there. nil if none is found.
 func (s *aligner) vote(differ *mask) (*found, error) {
-	length := min(16, s.a.Width, s.b.Width)
-	if length < 4 {
-		return nil, nil
-	}
-	v := &voter{a: s.a, b: s.b, length: length, pieces: map[uint64][]image.Point{}, votes: map[image.Point]int{}}
-	v.power = 1
-	for range length - 1 {
-		v.power *= rolling
-	}
-	v.gather(differ)
-	if len(v.pieces) < 4 {
-		return nil, nil
-	}
-	if err := v.search(s.ctx, differ); err != nil {
+	v, err := s.election(differ)
+	if v == nil {
 		return nil, err
 	}
 	var best *found
@@ -265,4 +253,25 @@ func (s *aligner) vote(differ *mask) (*found, error) {
 		}
 	}
 	return best, nil
+}
+
+// election gathers the votes, nil if the old picture has hardly anything to vote.
+func (s *aligner) election(differ *mask) (*voter, error) {
+	length := min(16, s.a.Width, s.b.Width)
+	if length < 4 {
+		return nil, nil
+	}
+	v := &voter{a: s.a, b: s.b, length: length, pieces: map[uint64][]image.Point{}, votes: map[image.Point]int{}}
+	v.power = 1
+	for range length - 1 {
+		v.power *= rolling
+	}
+	v.gather(differ)
+	if len(v.pieces) < 4 {
+		return nil, nil
+	}
+	if err := v.search(s.ctx, differ); err != nil {
+		return nil, err
+	}
+	return v, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"image"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -145,8 +146,23 @@ func TestScaledRegions(t *testing.T) {
 func TestCompareStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Compare(ctx, drawing(100, 100, 1), drawing(90, 80, 1), Options{}); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v", err)
+	for _, w := range []int{100, 90} {
+		if _, err := Compare(ctx, drawing(100, 100, 1), drawing(w, 100, 1), Options{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("width %d: %v", w, err)
+		}
+	}
+}
+
+// TestVotesBounded: a pattern, whose pieces are everywhere, does not fill memory with votes.
+func TestVotesBounded(t *testing.T) {
+	p := canvas(700, 500)
+	for i := range p.U8 {
+		p.U8[i] = uint8(i/3%7*30 + i/2100%5)
+	}
+	s := &aligner{ctx: t.Context(), a: p, b: crop(p, 0, 0, 690, 480)}
+	v, err := s.election(nil)
+	if err != nil || v == nil || len(v.votes) > 4*16*len(v.pieces) {
+		t.Errorf("%d votes for %d pieces, %v", len(v.votes), len(v.pieces), err)
 	}
 }
 
@@ -169,6 +185,29 @@ func TestFourier(t *testing.T) {
 			if d := f[k] - want[k]; math.Abs(real(d))+math.Abs(imag(d)) > 1e-8*float64(n)*100 {
 				t.Errorf("%d of %d: %v, want %v", k, n, f[k], want[k])
 			}
+		}
+	}
+}
+
+// TestRegionOptions: small regions and those beyond the number asked for are counted, and not listed.
+func TestRegionOptions(t *testing.T) {
+	a, b := drawing(200, 100, 1), drawing(200, 100, 1)
+	for i, size := range []int{1, 2, 3, 9} {
+		b.fill(20+40*i, 50, 20+40*i+size, 50+size, [3]uint8{1, 254, uint8(i)})
+	}
+	for _, c := range []struct {
+		o    Options
+		want []int
+	}{
+		{Options{}, []int{81, 9, 4, 1}}, {Options{MinArea: 4}, []int{81, 9, 4}}, {Options{Regions: 2}, []int{81, 9}}, {Options{Gap: 60}, []int{95}},
+	} {
+		r := compare(t, a, b, c.o)
+		var got []int
+		for _, r := range r.Regions {
+			got = append(got, r.Pixels)
+		}
+		if !slices.Equal(got, c.want) || c.o.Gap == 0 && r.RegionCount != 4 {
+			t.Errorf("%+v: %v of %d, want %v", c.o, got, r.RegionCount, c.want)
 		}
 	}
 }

@@ -37,8 +37,8 @@ const (
 	Identical       Verdict = "identical"                           // every sample, and what the profile means
 	HiddenChanged   Verdict = "only hidden colour changed"          // of pixels that are fully transparent
 	ProfileChanged  Verdict = "profile changed, numbers equal"      // so it looks otherwise
-	AppearanceEqual Verdict = "numbers changed, appearance equal"   // to the eye: all differences of colour are below 1
-	AlphaChanged    Verdict = "only alpha changed"                  //
+	AppearanceEqual Verdict = "numbers changed, appearance equal"   // ΔE is below 1 wherever it was computed, and no pixel is Visible
+	AlphaChanged    Verdict = "only alpha changed"                  // of pixels that are seen in one at least
 	SizeChanged     Verdict = "size changed, what is in both equal" // cropped, extended, moved
 	Changed         Verdict = "changed"
 )
@@ -358,7 +358,7 @@ func (v *view) delta(ctx context.Context, seen *mask, whole bool, d Delta) (Delt
 
 func (c *Comparison) verdict() Verdict {
 	resized := c.OutsideOld+c.OutsideNew > 0 || c.Alignment.Kind != AlignedSame
-	looks := c.Profiles.Followed && c.Delta.Max < 1
+	looks := c.Profiles.Followed && c.Delta.Max < 1 && c.Visible.Pixels+c.Visible.AntiAliased == 0
 	switch {
 	case c.Changed > 0 && !resized && c.Profiles.Followed && c.AlphaOnly == 0 && c.NonFinite == 0 && looks:
 		return AppearanceEqual

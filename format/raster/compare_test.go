@@ -230,7 +230,7 @@ func TestCompareNaN(t *testing.T) {
 
 // TestSSIM: windows in which nothing differs are passed over, and the mean is that of all windows all the same.
 func TestSSIM(t *testing.T) {
-	for _, size := range []image.Point{{200, 101}, {8, 8}, {9, 300}, {7, 5}, {11, 12}} {
+	for _, size := range []image.Point{{200, 101}, {8, 8}, {9, 300}, {7, 5}, {11, 12}, {620, 40}} {
 		a := photo(size.X, size.Y)
 		b := a.like(size.X, size.Y)
 		copy(b.U8, a.U8)
@@ -238,6 +238,8 @@ func TestSSIM(t *testing.T) {
 		for range 3 {
 			b.fill4(turn.below(size.X), turn.below(size.Y), 6, 6)
 		}
+		b.fill4(255, 9, 1, 1) // where a word of blocks ends
+		b.fill4(512, 9, 1, 1) // where one begins
 		p := pairOf(a, b)
 		e, err := p.exact(t.Context(), 1)
 		if err != nil {

@@ -1,5 +1,6 @@
 // Package raster holds pictures at the depth that they were made with, and what can be measured of them and made
-// from them: scaling, comparing, drawing.
+// from them: scaling and turning, comparing two versions ([Compare]) and drawing in what they differ, fingerprints of
+// near duplicates, cards for what has no picture.
 //
 // It promises: samples are those of the file. Nothing is rounded to fewer bits, no alpha is multiplied in, no
 // profile is applied, unless a function is asked for just that.

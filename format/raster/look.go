@@ -157,14 +157,13 @@ func (l *look) floats(s []float32, rgb, alpha []float32) {
 
 // finite is v, and 0 of what is no number, and a large number of what is infinite.
 func finite(v float32) float64 {
-	const large = 65504 // the largest half float
 	switch {
 	case v != v:
 		return 0
-	case v > large:
-		return large
-	case v < -large:
-		return -large
+	case v > maxLight:
+		return maxLight
+	case v < -maxLight:
+		return -maxLight
 	}
 	return float64(v)
 }

@@ -2,11 +2,13 @@ package raster
 
 import (
 	"bytes"
+	"compress/zlib"
 	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -231,6 +233,44 @@ func TestEncodePNGDisplay(t *testing.T) {
 	// L* 53.3, a* 81, b* 67 for white of D50 is near sRGB's red.
 	if r, g, b, _ := encode(lab).At(1, 0).RGBA(); r>>8 < 250 || g>>8 > 40 || b>>8 > 40 {
 		t.Errorf("Lab red: %d %d %d", r>>8, g>>8, b>>8)
+	}
+}
+
+// TestEncodePNGProfile: the profile is written as it is, if it is of such a picture.
+func TestEncodePNGProfile(t *testing.T) {
+	written := func(m Model, d Depth, profile []byte) []byte {
+		t.Helper()
+		p := noise(4, 4, m, false, d, 1)
+		p.Profile = profile
+		var b bytes.Buffer
+		if err := EncodePNG(&b, p); err != nil {
+			t.Fatal(err)
+		}
+		_, rest, ok := bytes.Cut(b.Bytes(), []byte("iCCPICC Profile\x00\x00"))
+		if !ok {
+			return nil
+		}
+		z, err := zlib.NewReader(bytes.NewReader(rest))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := io.ReadAll(z)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	rgb, gray := madeProfile("RGB", "P3", spaceOf("Display P3"), formula(), 4), madeProfile("GRAY", "g", srgb50(), gammaCurve(2.2), 2)
+	for _, c := range []struct {
+		m             Model
+		d             Depth
+		profile, want []byte
+	}{
+		{RGB, U8, rgb, rgb}, {RGB, U16, rgb, rgb}, {Gray, U8, gray, gray}, {RGB, U8, gray, nil}, {RGB, U8, []byte("none"), nil}, {CMYK, U8, rgb, nil}, {RGB, F32, rgb, nil},
+	} {
+		if got := written(c.m, c.d, c.profile); !bytes.Equal(got, c.want) {
+			t.Errorf("%s %s: a profile of %d bytes, want %d", c.m, c.d, len(got), len(c.want))
+		}
 	}
 }
 

@@ -63,10 +63,8 @@ func (p *Image) forPNG() *Image {
 	case drawn && p.Depth != F32 && !p.Premultiplied && !p.Linear:
 	case drawn && (p.Depth == F32 || p.Linear):
 		return p.display16()
-	case drawn && p.Depth == U16:
-		return p.straight()
 	case drawn:
-		return p.straight()
+		p = p.straight()
 	default:
 		m := p.ToNRGBA8()
 		q := &Image{Width: p.Width, Height: p.Height, Model: RGB, Alpha: true, Depth: U8, U8: m.Pix}

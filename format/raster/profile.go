@@ -157,6 +157,9 @@ func readCurve(b []byte) (curve, error) {
 	return c, fmt.Errorf("%w: a curve of %d bytes that is none", ErrProfile, len(b))
 }
 
+// maxLight bounds light, which is nowhere infinite: it is the largest half float.
+const maxLight = 65504
+
 // at returns light for a sample. Beyond 0 and 1 tables go on flat; what is no number is 0.
 func (c *curve) at(x float64) float64 {
 	if c.table != nil {
@@ -200,5 +203,5 @@ func (c *curve) at(x float64) float64 {
 	if math.IsNaN(y) {
 		return 0
 	}
-	return y
+	return min(max(y, -maxLight), maxLight)
 }

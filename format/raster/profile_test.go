@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -121,9 +122,14 @@ func TestProfileKnown(t *testing.T) {
 			t.Errorf("%+v, want %q, %v", p, c.want, err)
 		}
 		for n := range len(c.b) {
-			if p, err := ParseProfile(c.b[:n]); err != nil && !errors.Is(err, ErrProfile) || err == nil && p == nil {
+			if p, err := ParseProfile(slices.Clip(c.b[:n])); err != nil && !errors.Is(err, ErrProfile) || err == nil && p == nil {
 				t.Fatalf("cut at %d: %v", n, err)
 			}
+		}
+	}
+	for _, curve := range []string{"curv\x00\x00\x00\x00\x7f\xff\xff\xff\x00\x00", "para\x00\x00\x00\x00\x00\x04\x00\x00\x00\x01\x00\x00", "para\x00\x00\x00\x00\x00\x05\x00\x00", "none"} {
+		if _, err := ParseProfile(madeProfile("RGB", "x", srgb50(), []byte(curve), 2)); !errors.Is(err, ErrProfile) {
+			t.Errorf("%q: %v", curve, err)
 		}
 	}
 	table := madeProfile("CMYK", "ink", [9]float64{}, nil, 2)
