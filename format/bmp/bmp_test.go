@@ -123,3 +123,48 @@ func TestHostileHeaders(t *testing.T) {
 		}
 	}
 }
+
+// packed is a BMP with run lengths, of two colours in its palette but for black: 1 is red, 2 is green.
+func packed(width, height, bits int, code ...byte) []byte {
+	put := binary.LittleEndian
+	b := append([]byte("BM"), make([]byte, 8)...)
+	b = put.AppendUint32(b, 14+40+12)
+	for _, v := range []uint32{40, uint32(width), uint32(height), uint32(bits)<<16 | 1, map[int]uint32{8: 1, 4: 2}[bits], 0, 0, 0, 3, 0} {
+		b = put.AppendUint32(b, v)
+	}
+	b = append(b, 0, 0, 0, 0, 0, 0, 255, 0, 0, 255, 0, 0)
+	return append(b, code...)
+}
+
+// TestRunLengths: runs, colours as they are, ends of rows, steps and the end, worked out by hand.
+func TestRunLengths(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		file []byte
+		want string // rows from the top: k, r, g
+	}{
+		{"runs", packed(3, 2, 8, 3, 1, 0, 0, 2, 2, 1, 1, 0, 1), "ggr rrr"},
+		{"as they are", packed(3, 1, 8, 0, 3, 1, 2, 1, 0, 0, 1), "rgr"},
+		{"step", packed(3, 3, 8, 1, 1, 0, 2, 1, 2, 1, 2, 0, 1), "kkg kkk rkk"},
+		{"early end", packed(2, 2, 8, 1, 1, 0, 1), "kk rk"},
+		{"beyond the row", packed(2, 1, 8, 9, 1, 0, 1), "rr"},
+		{"four bits", packed(5, 1, 4, 5, 0x12, 0, 1), "rgrgr"},
+		{"four bits as they are", packed(5, 1, 4, 0, 5, 0x12, 0x01, 0x10, 0, 0, 1), "rgkrr"},
+	} {
+		p, err := format.Decode(t.Context(), Format{}, format.Bytes(c.file))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		got := ""
+		for i := range p.Width * p.Height {
+			if i > 0 && i%p.Width == 0 {
+				got += " "
+			}
+			got += map[[3]uint8]string{{}: "k", {255}: "r", {0, 255}: "g"}[[3]uint8(p.U8[3*i:])]
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}

@@ -201,3 +201,15 @@ func seeds() map[string][]byte {
 func TestContract(t *testing.T) { formattest.Run(t, Format{}, seeds()) }
 
 func FuzzSurvive(f *testing.F) { formattest.Fuzz(f, Format{}, seeds()) }
+
+// TestSmallestLevel: the level that is shown is the smallest that is large enough, and only it is read.
+func TestSmallestLevel(t *testing.T) {
+	b := surfaces(61, 8, 8, make([]byte, 64+16+4+1))
+	binary.LittleEndian.PutUint32(b[28:], 4)
+	for size, want := range map[int]int{1: 1, 2: 1, 3: 1, 4: 2, 8: 4, 9: 4, 10: 8, 16: 8, 500: 8} {
+		p, err := format.Show(t.Context(), Format{}, format.Bytes(b), size)
+		if err != nil || p.Image.Width != want {
+			t.Errorf("for %d: %+v, %v, want %d", size, p, err, want)
+		}
+	}
+}

@@ -78,13 +78,12 @@ func open(in format.Input) (*file, error) {
 
 // resolution reads the line before the pixels.
 func resolution(b []byte) (*file, error) {
-	line, rest, ok := bytes.Cut(b[:min(len(b), 128)], []byte("\n"))
+	line, _, ok := bytes.Cut(b[:min(len(b), 128)], []byte("\n"))
 	w := strings.Fields(string(line))
 	if !ok || len(w) != 4 || len(w[0]) != 2 || len(w[2]) != 2 {
 		return nil, format.Malformed("the size is %.32q", line)
 	}
 	f := &file{data: b[len(line)+1:]}
-	_ = rest
 	turned := map[string]int{"-Y+X": 1, "-Y-X": 2, "+Y-X": 3, "+Y+X": 4, "+X-Y": 5, "+X+Y": 6, "-X+Y": 7, "-X-Y": 8}
 	if f.orientation = turned[w[0]+w[2]]; f.orientation == 0 {
 		return nil, format.Malformed("the size is %.32q", line)
