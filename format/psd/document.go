@@ -269,9 +269,6 @@ func (s *scan) blockData(b *block, wide, document bool) bool {
 	b.wide, b.data = wide, span{s.at, int64(n)}
 	s.at += int64(n)
 	pads := [...]int64{0, -int64(n) & 1, -int64(n) & 3, 1, 2, 3}
-	if document { // zeros may look like nothing: the padding that is usual is tried first
-		pads[0], pads[2] = pads[2], pads[0]
-	}
 	for _, pad := range pads {
 		if s.left() == pad || s.left() > pad && signed(s.peek(int(pad) + 4)[pad:min(pad+4, s.left())]) {
 			s.at += pad

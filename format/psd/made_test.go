@@ -81,9 +81,11 @@ func TestPlaceInTheStack(t *testing.T) {
 		{"a whole group", stack(l(1), l(4)), stack(l(1), group(8, "g", l(2), l(3)), l(4)), "8", "4d 8g[3c 2b] 1a"},
 		{"a group in the place of itself", stack(l(4), group(8, "g", l(2), l(7))), stack(l(1), group(8, "g", l(2), l(3)), l(4)), "8", "8g[3c 2b] 4d"},
 		{"a group of which a layer has left", stack(l(3), group(8, "g", l(2))), stack(group(8, "g", l(2), l(3))), "8", "8g[1009c 2b] 3c"},
-		{"a layer in and after its group", stack(group(8, "g", l(2)), l(3)), stack(group(8, "g", l(2)), with(l(3), "old")), "3 8", "3old 8g[2b]"},
+		{"a layer in and after its group", stack(group(8, "g", l(2), l(3))), stack(group(8, "g", l(2)), with(l(3), "old")), "3 8", "3old 8g[2b]"},
 		{"in place, not where it was", stack(l(2), l(1)), stack(with(l(1), "old"), l(2)), "1", "1old 2b"},
 		{"its number is taken", stack(l(1), group(2, "g")), stack(l(1), l(2)), "2", "2g[] 1003b 1a"},
+		{"its number is another layer's", stack(l(1), smart(2, "s", "u")), stack(l(1), l(2)), "2", "2s 3b 1a"},
+		{"a layer that was renamed", stack(l(1), with(l(2), "new")), stack(l(1), with(l(2), "old")), "2", "2old 1a"},
 		{"without numbers", stack(square(-1, "x", 1, 4, 1, 1, 1), square(-1, "y", 1, 4, 1, 1, 1)),
 			stack(square(-1, "x", 1, 5, 1, 1, 1), square(-1, "y", 1, 4, 1, 1, 1)), "#0", "#1y #0x"},
 		{"without numbers, of one name", stack(square(-1, "x", 1, 4, 1, 1, 1), square(-1, "x", 1, 4, 1, 1, 1)),
@@ -92,6 +94,9 @@ func TestPlaceInTheStack(t *testing.T) {
 		g := graft(t, c.into, c.from, strings.Fields(c.ids)...)
 		if got := tree(t, formattest.All(t, g.Content)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+		if d, err := parse(t.Context(), g.Content); err != nil || d.layers.all.n%4 != 0 {
+			t.Errorf("%s: layers take %d bytes, %v", c.name, d.layers.all.n, err)
 		}
 		if len(g.Changed) == 0 {
 			t.Errorf("%s: nothing is said to be changed", c.name)
@@ -328,6 +333,67 @@ func TestBetweenPSDAndPSB(t *testing.T) {
 			g = graft(t, taken.file(), from.file(), "7")
 			if got := tree(t, formattest.All(t, g.Content)); got != "7another 2other 1009g[1008b] 1a" {
 				t.Error(got)
+			}
+		}
+	}
+}
+
+// TestSharedNumbers: a number that two layers have names neither.
+func TestSharedNumbers(t *testing.T) {
+	list := listed(t, rgbDocument(square(1, "a", 0, 9, 1, 0, 0), square(2, "b", 0, 9, 1, 0, 0), square(1, "c", 0, 9, 1, 0, 0)).file())
+	var got []string
+	for _, e := range list {
+		got = append(got, e.ID+" "+e.Stable)
+	}
+	if want := []string{"#2 ", "2 2", "#0 "}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestMaskRecords: density and feather are found with and without the user's own mask before them.
+func TestMaskRecords(t *testing.T) {
+	head := append(be(be(be(be(nil, 4, 1), 4, 2), 4, 30), 4, 40), 255, maskTuned)
+	feather := be(nil, 8, 0x4014000000000000) // 5
+	user := append([]byte{maskDisabled, 7}, be(be(be(be(nil, 4, 3), 4, 4), 4, 9), 4, 9)...)
+	all := slices.Concat([]byte{15, 100}, feather, []byte{50}, feather)
+	for name, c := range map[string]struct {
+		record []byte
+		ids    []int
+		user   bool
+		want   [2]uint8
+	}{
+		"all four":             {slices.Concat(head, all), []int{idMask}, false, [2]uint8{100, 50}},
+		"a density":            {slices.Concat(head, []byte{1, 100}), []int{idMask}, false, [2]uint8{100, 255}},
+		"after the user's":     {slices.Concat(head, user, []byte{1, 100}), []int{idMask, idUser}, true, [2]uint8{100, 255}},
+		"all after the user's": {slices.Concat(head, user, all), []int{idMask, idUser}, true, [2]uint8{100, 50}},
+	} {
+		d := &document{in: format.Bytes(c.record)}
+		l := &layer{mask: span{0, int64(len(c.record))}}
+		for _, id := range c.ids {
+			l.channel = append(l.channel, channel{id: id})
+		}
+		m, err := d.maskOf(l)
+		if err != nil || m.user != c.user || m.density != c.want[0] || m.vDensity != c.want[1] || m.box != (box{1, 2, 30, 40}) {
+			t.Errorf("%s: %+v, %v", name, m, err)
+		}
+		if c.user && (m.userBox != box{3, 4, 9, 9} || m.userOut != 7 || m.userFlags != maskDisabled) {
+			t.Errorf("%s: %+v", name, m)
+		}
+	}
+}
+
+// TestUnknownKeys: of a key that is new, what follows tells how long its length is.
+func TestUnknownKeys(t *testing.T) {
+	data := []byte("some data")
+	for _, wide := range []bool{false, true} {
+		for _, key := range []string{"zzzz", "FEid"} { // one that is known to be wide, too
+			b := append([]byte("8BIM"), key...)
+			b = append(be(b, lengthSize(wide), int64(len(data))), data...)
+			b = append(append(b, 0, 0, 0), "8BIMcinf\x00\x00\x00\x00\x00\x00\x00\x00"...)
+			s := over(b, "blocks")
+			list := readBlocks(s, true, true)
+			if s.err != nil || len(list) != 2 || list[0].wide != wide || list[0].data.n != int64(len(data)) || list[1].key != "cinf" {
+				t.Errorf("%s, wide %t: %+v, %v", key, wide, list, s.err)
 			}
 		}
 	}

@@ -47,6 +47,9 @@ func TestMergedAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if d.layers.negated != c.negated {
+			t.Errorf("%+v: the sign of the number of layers is another", c)
+		}
 		merged, err := d.mergedImage(t.Context(), 1)
 		if err != nil {
 			t.Fatal(err)
