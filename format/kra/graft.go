@@ -200,7 +200,7 @@ func (g *graft) bring(r *zipfile.Rewrite, s *layers.Spot) error {
 		if err := g.from.zip.Check(g.ctx, e); err != nil {
 			return err
 		}
-		if was := old[suffix]; was != nil && was.CRC == e.CRC && was.Size == e.Size && (suffix != animation || file == n.file) {
+		if was := old[suffix]; was != nil && was.CRC == e.CRC && was.Size == e.Size {
 			continue
 		}
 		if suffix == animation && suffix != "" && file != n.file {

@@ -367,6 +367,11 @@ func TestRefused(t *testing.T) {
 	if d, err := open(t.Context(), format.Bytes(b)); err != nil || d.zip.Find("d/"+styles) == nil {
 		t.Errorf("the styles did not come along: %v", err)
 	}
+	damaged := made(t, paint("a", "layer1", ""), files)
+	damaged[bytes.Index(damaged, []byte(red+red))+100] ^= 1
+	if _, err := format.Graft(t.Context(), Format{}, format.Bytes(made(t, "", nil)), format.Bytes(damaged), []string{"{a}"}); !errors.Is(err, format.ErrMalformed) {
+		t.Errorf("a damaged layer was put back: %v", err)
+	}
 	if _, err := format.Graft(t.Context(), Format{}, format.Bytes(b), format.Bytes(b), []string{"{x}"}); !errors.Is(err, format.ErrNoElement) {
 		t.Error(err)
 	}

@@ -319,13 +319,7 @@ func TestRefused(t *testing.T) {
 	b := made(t, "")
 	a := opened(t, b)
 	le := binary.LittleEndian
-	record := func(n int) int { // where record n stands
-		at := int(a.dir)
-		for i := range n {
-			at += len(a.entries[i].record)
-		}
-		return at
-	}
+	record := func(n int) int { return recordOf(a, n) }
 	two := int(a.Find("folder/2 ü").Header)
 	for name, c := range map[string]struct {
 		damage func(b []byte) []byte
@@ -364,6 +358,50 @@ func TestRefused(t *testing.T) {
 	if _, err := a.Read(t.Context(), a.Find("folder/2 ü"), 199_999); !errors.Is(err, format.ErrLimit) {
 		t.Errorf("more than asked for: %v", err)
 	}
+}
+
+// TestFoundEarly: these are found where it matters, before more is read.
+func TestFoundEarly(t *testing.T) {
+	b := made(t, "")
+	a := opened(t, b)
+	le := binary.LittleEndian
+	two := int(a.Find("folder/2 ü").Header)
+	// Entries that share bytes are found before any is read.
+	shared := bytes.Clone(b)
+	le.PutUint32(shared[recordOf(a, 2)+42:], le.Uint32(shared[recordOf(a, 1)+42:]))
+	if _, err := Open(format.Bytes(shared)); !errors.Is(err, format.ErrMalformed) {
+		t.Errorf("two entries of the same bytes: %v", err)
+	}
+	// More content than its size says, of which the first has the CRC.
+	longer, content := bytes.Clone(b), contents()[0]
+	le.PutUint32(longer[recordOf(a, 1)+24:], uint32(len(content)-1))
+	le.PutUint32(longer[recordOf(a, 1)+16:], crc32.ChecksumIEEE(content[:len(content)-1]))
+	n := opened(t, longer)
+	if _, err := n.Read(t.Context(), n.Find("folder/0 ü"), 1<<20); !errors.Is(err, format.ErrMalformed) {
+		t.Errorf("more content than the size says: %v", err)
+	}
+	// These two are found before anything is decompressed.
+	far := bytes.Clone(b)
+	le.PutUint16(far[two+28:], 0xffff)
+	n = opened(t, far)
+	if _, err := n.Data(n.Find("folder/2 ü")); !errors.Is(err, format.ErrMalformed) {
+		t.Errorf("data behind the entry: %v", err)
+	}
+	bomb := bytes.Clone(b)
+	le.PutUint32(bomb[recordOf(a, 1)+24:], 0x7fffffff)
+	n = opened(t, bomb)
+	if _, err := n.Open(n.Find("folder/0 ü")); !errors.Is(err, format.ErrMalformed) {
+		t.Errorf("a bomb: %v", err)
+	}
+}
+
+// recordOf returns where record n of the directory stands.
+func recordOf(a *Archive, n int) int {
+	at := int(a.dir)
+	for i := range n {
+		at += len(a.entries[i].record)
+	}
+	return at
 }
 
 // TestSamples: archives of real applications are read as the standard library reads them.
