@@ -135,6 +135,7 @@ type reader struct {
 	*labels
 	transforms []mesh.Matrix // of nodes, to the world; nil until asked for
 	contents   map[string]string
+	whole      map[string]string // hashes of elements, as they were asked for
 }
 
 func read(in format.Input) (*reader, error) {

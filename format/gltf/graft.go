@@ -49,7 +49,10 @@ type graft struct {
 	fresh      map[string][]json.RawMessage
 	rows       map[int][]int // children to add, by node of into; by -1-scene for scenes
 	notes      []string
-	nodes      bool // nodes that are only pointed to are brought along
+	stable     map[string]map[string]int   // elements of into by their names
+	twins      map[string]map[string]int   // and by what they are
+	sorts      map[string]map[string][]int // entries without name, by what is quickly known of them
+	nodes      bool                        // nodes that are only pointed to are brought along
 }
 
 // Graft replaces elements by their older selves, or puts them back where they are gone: a node with what is below it, its
@@ -73,47 +76,12 @@ func (Format) Graft(ctx context.Context, into, from format.Input, ids []string) 
 
 func newGraft(ctx context.Context, into, from *reader) *graft {
 	g := &graft{ctx: ctx, from: from, into: into, plans: map[string]*plan{}, length: map[string]int{}, taken: map[string]bool{},
-		fresh: map[string][]json.RawMessage{}, rows: map[int][]int{}}
+		fresh: map[string][]json.RawMessage{}, rows: map[int][]int{}, stable: map[string]map[string]int{}, twins: map[string]map[string]int{}, sorts: map[string]map[string][]int{}}
 	g.additions.d = into.document
 	for _, list := range allLists() {
 		g.length[list] = len(into.lists[list])
 	}
 	return g
-}
-
-// match finds an element of from in into: by the name that it has in every version; where it has none, by what it is,
-// or by its place if neither list became longer or shorter. -1 if it is not there.
-func (g *graft) match(list string, i int) (int, error) {
-	if s := g.from.stable[list][i]; s != "" {
-		if k := slices.Index(g.into.stable[list], s); k >= 0 {
-			return k, nil
-		}
-	}
-	name := g.from.name(list, i)
-	for k := range g.into.lists[list] {
-		if g.into.stable[list][k] != "" || g.into.name(list, k) != name {
-			continue
-		}
-		if same, err := g.same(list, i, k); same || err != nil {
-			return k, err
-		}
-	}
-	if g.from.stable[list][i] == "" && len(g.into.lists[list]) == len(g.from.lists[list]) && g.into.stable[list][i] == "" && g.into.name(list, i) == name {
-		return i, nil
-	}
-	return -1, nil
-}
-
-// same reports whether elements are the same by all that Elements says of them.
-func (g *graft) same(list string, from, into int) (bool, error) {
-	var e [2]format.Element
-	for s, r := range []*reader{g.from, g.into} {
-		e[s] = format.Element{Kind: kindOf(list), Properties: map[string]string{}, Aspects: map[string]string{}}
-		if err := r.element(&e[s], list, []int{from, into}[s]); err != nil {
-			return false, err
-		}
-	}
-	return e[0].Hash() == e[1].Hash() && g.from.name(list, from) == g.into.name(list, into), nil
 }
 
 // plan decides what goes where.
@@ -306,118 +274,6 @@ func (g *graft) need(by *plan, ref reference) error {
 		return nil
 	}
 	return g.follow(p)
-}
-
-// find returns what is to be in the place of an element that another needs: -1 if it is to be appended. Materials,
-// nodes and variants that are there are as good; data must be the same; the rest must be, or be of no one else.
-func (g *graft) find(by *plan, ref reference) (int, error) {
-	switch ref.to {
-	case bufferViews:
-		return -1, nil
-	case accessors, samplers:
-		return g.equal(ref.to, ref.index)
-	}
-	k, err := g.match(ref.to, ref.index)
-	if err != nil {
-		return 0, err
-	}
-	if ref.to == nodes || ref.to == variants || k >= 0 && ref.to == materials {
-		return k, nil
-	}
-	if k >= 0 {
-		if same, err := g.same(ref.to, ref.index, k); same || err != nil {
-			return k, err
-		}
-		if g.free(ref.to, k) {
-			return k, nil
-		}
-		g.note("%s is shared with others, which keep it as it is", g.called(&plan{list: ref.to, from: ref.index}))
-	}
-	for i := range g.into.lists[ref.to] {
-		if g.into.name(ref.to, i) != g.from.name(ref.to, ref.index) {
-			continue
-		}
-		if same, err := g.same(ref.to, ref.index, i); same || err != nil {
-			return i, err
-		}
-	}
-	return -1, nil
-}
-
-// equal finds an entry without name that says the same.
-func (g *graft) equal(list string, i int) (int, error) {
-	want, err := g.says(g.from, list, i)
-	if err != nil {
-		return 0, err
-	}
-	for k := range g.into.lists[list] {
-		if list == accessors && !g.comparable(i, k) {
-			continue
-		}
-		got, err := g.says(g.into, list, k)
-		if err != nil {
-			return 0, err
-		}
-		if got == want {
-			return k, nil
-		}
-	}
-	return -1, nil
-}
-
-// comparable reports whether two arrays may be the same: only then are they read.
-func (g *graft) comparable(i, k int) bool {
-	a, err := g.from.array(i)
-	if err != nil {
-		return false
-	}
-	b, err := g.into.array(k)
-	return err == nil && a.count == b.count && a.component == b.component && a.kind == b.kind && a.normalized == b.normalized
-}
-
-func (g *graft) says(r *reader, list string, i int) (string, error) {
-	if list != accessors {
-		return r.content(list, i)
-	}
-	h, err := r.dataHash(i)
-	if err != nil {
-		return "", err
-	}
-	for _, name := range []string{"min", "max"} {
-		if t := r.get(r.lists[list][i], name); t >= 0 {
-			b, err := r.canon(list, t, []string{name})
-			if err != nil {
-				return "", err
-			}
-			h += string(b)
-		}
-	}
-	return h, nil
-}
-
-// free reports whether all that point to an element of into are asked for, too, or replaced.
-func (g *graft) free(list string, i int) bool {
-	if g.users == nil {
-		g.users = map[string][]string{}
-		for _, l := range allLists() {
-			for k := range g.into.lists[l] {
-				refs, err := g.into.references(l, k)
-				if err != nil {
-					continue
-				}
-				for _, ref := range refs {
-					to := idOf(ref.to, ref.index)
-					g.users[to] = append(g.users[to], idOf(l, k))
-				}
-			}
-		}
-	}
-	for _, u := range g.users[idOf(list, i)] {
-		if !g.taken[u] {
-			return false
-		}
-	}
-	return true
 }
 
 // hang plans under what a node goes that is appended: its parent, if that is there or comes along, else its scene.

@@ -64,6 +64,19 @@ func grafted(t testing.TB, into, from []byte, stable ...string) ([]byte, *format
 	if err := format.Validate(t.Context(), Format{}, format.Bytes(b)); err != nil {
 		t.Fatalf("%v\n%s", err, b[:min(len(b), 4000)])
 	}
+	d, err := open(format.Bytes(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range d.lists[accessors] { // numbers stand where they may
+		a, err := d.array(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := d.view(a.view); err != nil || (v.off+a.off)%componentSize(a.component) != 0 {
+			t.Errorf("accessor %d begins at %d+%d, %v", i, v.off, a.off, err)
+		}
+	}
 	return b, g
 }
 
@@ -241,6 +254,7 @@ func TestGraftRefuses(t *testing.T) {
 	}{
 		"an animation of a node that is gone": {still(`"name":"Jar"`, `"name":"Pot"`, `"children":[1,2]`, `"children":[2]`, `"nodes":[0,4]`, `"nodes":[0,4,1]`, `"animations"`, `"x"`), base, "animations/0"},
 		"an extension that is not known":      {base, still(`"translation":[1,0,0]`, `"extensions":{"ACME_physics":{"body":3}}`), "nodes/1"},
+		"one of a mesh":                       {base, still(`{"name":"JarMesh",`, `{"name":"JarMesh","extensions":{"ACME_cloth":{"body":3}},`), "meshes/0"},
 		"data in another file":                {base, still(`"buffers":[{"byteLength":96}]`, `"buffers":[{"byteLength":96,"uri":"a.bin"}]`), "meshes/0"},
 	} {
 		_, err := format.Graft(t.Context(), Format{}, format.Bytes(c.into), format.Bytes(c.from), []string{c.id})
@@ -263,7 +277,7 @@ func TestGraftIntoText(t *testing.T) {
 	if err := json.Indent(&pretty, text, "", "  "); err != nil {
 		t.Fatal(err)
 	}
-	b, _ := grafted(t, pretty.Bytes(), still(), "node:Jar")
+	b, _ := grafted(t, pretty.Bytes(), still(), "node:Jar", "node:Cup")
 	h := hashes(t, still())
 	for _, e := range elementsOf(t, b) {
 		if e.Stable == "node:Jar" && e.Hash() != h["node:Jar"] || e.Stable == "material:Clay" && e.Hash() != h["material:Clay"] {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"varve/format"
 	"varve/format/mesh"
@@ -111,7 +112,11 @@ func (r *reader) model(ctx context.Context) (*mesh.Model, error) {
 		if m >= int64(len(r.lists[meshes])) {
 			return nil, format.Malformed("node %d has the mesh %d, of %d", i, m, len(r.lists[meshes]))
 		}
-		if err := show(idOf(nodes, i), r.name(nodes, i), int(m), r.world(i)); err != nil {
+		at, err := r.placed(i)
+		if err != nil {
+			return nil, fmt.Errorf("skin of node %d: %w", i, err)
+		}
+		if err := show(idOf(nodes, i), r.name(nodes, i), int(m), at); err != nil {
 			return nil, err
 		}
 	}
@@ -123,6 +128,48 @@ func (r *reader) model(ctx context.Context) (*mesh.Model, error) {
 		}
 	}
 	return out, nil
+}
+
+// placed returns where the mesh of a node is. One that has a skin is where its joints bring it, not where the node is: at
+// rest, all of them bring it to one place, so that the first tells.
+func (r *reader) placed(i int) (mesh.Matrix, error) {
+	k := r.get(r.lists[nodes][i], "skin")
+	if k < 0 {
+		return r.world(i), nil
+	}
+	s, ok := r.count(k)
+	if !ok || s >= int64(len(r.lists[skins])) {
+		return mesh.Matrix{}, format.Malformed("no skin %.20s", r.raw(k))
+	}
+	skin := r.lists[skins][s]
+	joint := int64(-1)
+	for c := range r.items(r.get(skin, "joints")) {
+		if joint, ok = r.count(c); !ok || joint >= int64(len(r.lists[nodes])) {
+			return mesh.Matrix{}, format.Malformed("no joint %.20s", r.raw(c))
+		}
+		break
+	}
+	if joint < 0 {
+		return mesh.Matrix{}, format.Malformed("no joints")
+	}
+	at := r.world(int(joint))
+	n, ok := r.count(r.get(skin, "inverseBindMatrices"))
+	if !ok {
+		return at, nil
+	}
+	a, err := r.array(int(min(n, math.MaxInt32)))
+	if err != nil || a.kind != "MAT4" {
+		return mesh.Matrix{}, format.Malformed("inverseBindMatrices")
+	}
+	b, err := r.read(&a)
+	if err != nil {
+		return mesh.Matrix{}, err
+	}
+	var bind mesh.Matrix
+	for k := range bind {
+		bind[k] = a.number(b, 0, int64(k))
+	}
+	return at.Times(&bind), nil
 }
 
 // shown returns the nodes of the scene that is shown first, each after its parent.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"varve/format"
@@ -88,6 +89,10 @@ func TestWhatIsNotThere(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	zeros := arrays(`{"attributes":{"POSITION":0,"_X":6}}`, `,{"componentType":5126,"count":100000000,"type":"VEC3"}`)
+	if _, err := format.Elements(t.Context(), Format{}, format.Bytes(zeros)); !errors.Is(err, format.ErrLimit) {
+		t.Errorf("zeros to be hashed: %v", err)
+	}
 	draco := formattest.Sample(t, "gltf/assimp/draco/2CylinderEngine.gltf")
 	if _, err := format.Show(t.Context(), Format{}, format.Bytes(draco), 64); !errors.Is(err, format.ErrUnsupported) {
 		t.Errorf("a picture of what is compressed: %v", err)
@@ -142,9 +147,12 @@ func TestSeams(t *testing.T) {
 // TestValidateFindsDamage: each length that is wrong.
 func TestValidateFindsDamage(t *testing.T) {
 	whole := still()
+	lying := slices.Clone(whole)
+	lying[8] ^= 4
 	for name, b := range map[string][]byte{
 		"cut":             whole[:len(whole)-3],
 		"longer":          append(slices.Clone(whole), 0, 0, 0, 0),
+		"length":          lying,
 		"buffer":          still(`"buffers":[{"byteLength":96}]`, `"buffers":[{"byteLength":101}]`),
 		"view":            still(`"byteOffset":88,"byteLength":8`, `"byteOffset":88,"byteLength":9`),
 		"accessor":        still(`"bufferView":0,"byteOffset":36`, `"bufferView":0,"byteOffset":40`),
@@ -155,7 +163,7 @@ func TestValidateFindsDamage(t *testing.T) {
 		"no such texture": still(`"index":0`, `"index":1`),
 		"half a text":     []byte(`{"asset":{"version":"2.0"}`),
 		"no asset":        []byte(`{"meshes":[]}`),
-		"deep":            []byte(`{"asset":{"version":"2.0"},"x":` + string(slices.Repeat([]byte("["), 100000))),
+		"deep":            []byte(`{"asset":{"version":"2.0"},"x":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + "}"),
 	} {
 		if err := format.Validate(t.Context(), Format{}, format.Bytes(b)); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)

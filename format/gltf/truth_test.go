@@ -180,13 +180,16 @@ func TestStyles(t *testing.T) {
 
 // TestRewrite: the URI is changed and nothing else, whichever way it is longer; a GLB's lengths are right.
 func TestRewrite(t *testing.T) {
-	for _, to := range []string{"Textures/c.png", "Textures/another%20place/colormap.png"} {
+	for _, to := range []string{"Textures/c.png", "Textures/another%20place/colormap.png", "a", "ab"} {
 		b := formattest.Sample(t, "gltf/kenney-edits/cloud.v1.glb")
 		out, err := format.Rewrite(t.Context(), Format{}, format.Bytes(b), map[string]string{"Textures/colormap.png": to, "x": "y"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := formattest.All(t, out)
+		if len(got)%4 != 0 {
+			t.Errorf("a GLB of %d bytes", len(got))
+		}
 		if err := format.Validate(t.Context(), Format{}, format.Bytes(got)); err != nil {
 			t.Error(err)
 		}

@@ -15,9 +15,10 @@ type tree struct {
 	nodes     []node
 }
 
-// node is a box. Its children stand at next and next+1; a leaf has count triangles of the order, from next.
+// node is a box, by its middle and how far it goes from there. Its children stand at next and next+1; a leaf has count
+// triangles of the order, from next.
 type node struct {
-	low, high [3]float32
+	mid, half [3]float32
 	next      uint32
 	count     uint32 // 0: no leaf
 }
@@ -123,9 +124,7 @@ func (t *tree) split(i int, keys []uint64, from int) {
 	t.split(next+1, keys[mid:], from+mid)
 	n, a, b := &t.nodes[i], &t.nodes[next], &t.nodes[next+1]
 	n.next = uint32(next)
-	for k := range 3 {
-		n.low[k], n.high[k] = min(a.low[k], b.low[k]), max(a.high[k], b.high[k])
-	}
+	n.hold(a.box().Union(b.box()))
 }
 
 func (t *tree) box(of []uint32) Bounds {
@@ -138,17 +137,21 @@ func (t *tree) box(of []uint32) Bounds {
 	return b
 }
 
-// hold makes the box hold b: it is rounded outwards.
+// hold makes the box such that it holds b, however middle and half are rounded.
 func (n *node) hold(b Bounds) {
 	for k := range 3 {
-		n.low[k], n.high[k] = float32(b.Min[k]), float32(b.Max[k])
-		if float64(n.low[k]) > b.Min[k] {
-			n.low[k] = math.Nextafter32(n.low[k], -math.MaxFloat32)
-		}
-		if float64(n.high[k]) < b.Max[k] {
-			n.high[k] = math.Nextafter32(n.high[k], math.MaxFloat32)
-		}
+		mid := float32(b.Min[k]/2 + b.Max[k]/2)
+		half := max(b.Max[k]-float64(mid), float64(mid)-b.Min[k])
+		n.mid[k] = mid
+		n.half[k] = math.Nextafter32(float32(half*(1+1e-6)), math.MaxFloat32)
 	}
+}
+
+func (n *node) box() (b Bounds) {
+	for k := range 3 {
+		b.Min[k], b.Max[k] = float64(n.mid[k])-float64(n.half[k]), float64(n.mid[k])+float64(n.half[k])
+	}
+	return b
 }
 
 // nearest returns the square of the distance of p from the surface, and the triangle that is nearest. hint is a triangle
@@ -165,28 +168,32 @@ func (t *tree) nearest(p vector, hint uint32) (square float64, triangle uint32) 
 	}
 	type visit struct {
 		node   uint32
-		square float64
+		square float64 // four times that of the distance from its box
 	}
 	var stack [128]visit
-	stack[0] = visit{0, t.nodes[0].distance(p[0], p[1], p[2])}
+	stack[0] = visit{0, 0}
+	x, y, z := p[0], p[1], p[2]
 	for top := 0; top >= 0; {
 		v := stack[top]
 		top--
-		if v.square >= square {
+		if v.square >= 4*square {
 			continue
 		}
 		n := &t.nodes[v.node]
 		for n.count == 0 { // down the nearer side
 			near, far := n.next, n.next+1
-			a, b := t.nodes[near].distance(p[0], p[1], p[2]), t.nodes[far].distance(p[0], p[1], p[2])
+			l, r := &t.nodes[near], &t.nodes[far]
+			lx, ly, lz := outside(x, l.mid[0], l.half[0]), outside(y, l.mid[1], l.half[1]), outside(z, l.mid[2], l.half[2])
+			rx, ry, rz := outside(x, r.mid[0], r.half[0]), outside(y, r.mid[1], r.half[1]), outside(z, r.mid[2], r.half[2])
+			a, b := lx*lx+ly*ly+lz*lz, rx*rx+ry*ry+rz*rz
 			if b < a {
 				near, far, a, b = far, near, b, a
 			}
-			if b < square {
+			if b < 4*square {
 				top++
 				stack[top] = visit{far, b}
 			}
-			if a >= square {
+			if a >= 4*square {
 				break
 			}
 			n = &t.nodes[near]
@@ -203,12 +210,11 @@ func (t *tree) nearest(p vector, hint uint32) (square float64, triangle uint32) 
 	return square, triangle
 }
 
-// distance returns the square of the distance from a box.
-func (n *node) distance(x, y, z float64) float64 {
-	x = max(float64(n.low[0])-x, 0, x-float64(n.high[0]))
-	y = max(float64(n.low[1])-y, 0, y-float64(n.high[1]))
-	z = max(float64(n.low[2])-z, 0, z-float64(n.high[2]))
-	return x*x + y*y + z*z
+// outside returns twice how far x is from an interval; d + |d| is that without a branch, which would be guessed wrong as
+// often as not.
+func outside(x float64, mid, half float32) float64 {
+	d := math.Abs(x-float64(mid)) - float64(half)
+	return d + math.Abs(d)
 }
 
 // distance returns the square of the distance of p from a triangle, or infinity if that is seen to be not below least.
@@ -224,20 +230,19 @@ func (t *tree) distance(p vector, i uint32, least float64) float64 {
 	nx, ny, nz := ey*fz-ez*fy, ez*fx-ex*fz, ex*fy-ey*fx
 	nn := nx*nx + ny*ny + nz*nz
 	h := px*nx + py*ny + pz*nz
-	ee, ef, ff := ex*ex+ey*ey+ez*ez, ex*fx+ey*fy+ez*fz, fx*fx+fy*fy+fz*fz
-	ep, fp := ex*px+ey*py+ez*pz, fx*px+fy*py+fz*pz
-	var u, v, w float64 // shares of b, c and a, times nn
-	if sound := nn > 1e-12*ee*ff; sound {
-		if h*h >= least*nn {
-			return math.Inf(1)
-		}
+	ee, ff := ex*ex+ey*ey+ez*ez, fx*fx+fy*fy+fz*fz
+	sound := nn > 1e-12*ee*ff
+	if sound && h*h >= least*nn {
+		return math.Inf(1)
+	}
+	ef, ep, fp := ex*fx+ey*fy+ez*fz, ex*px+ey*py+ez*pz, fx*px+fy*py+fz*pz
+	u, v, w := -1.0, -1.0, -1.0 // shares of b, c and a, times nn
+	if sound {
 		u, v = ff*ep-ef*fp, ee*fp-ef*ep
 		w = nn - u - v
 		if u >= 0 && v >= 0 && w >= 0 {
 			return h * h / nn
 		}
-	} else {
-		u, v, w = -1, -1, -1
 	}
 	best := math.Inf(1)
 	if v < 0 {

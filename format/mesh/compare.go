@@ -281,6 +281,9 @@ func counterparts(a, b *Mesh) (from, to []uint32) {
 	if n == 0 || n != len(b.Triangles) {
 		return nil, nil
 	}
+	if !begin(a, b) {
+		return same(a, b)
+	}
 	wa, wb := weld(a.Positions), weld(b.Positions)
 	// number the places as the triangles come to them
 	order := make([]uint32, len(wa.first))
@@ -301,6 +304,25 @@ func counterparts(a, b *Mesh) (from, to []uint32) {
 		return nil, nil
 	}
 	return from, to
+}
+
+// begin reports whether the first triangles of two meshes hang together alike: in most that are in another order, they
+// do not, and the rest need not be looked at.
+func begin(a, b *Mesh) bool {
+	there, back := map[vector]vector{}, map[vector]vector{}
+	for i := range min(256, len(a.Triangles)) {
+		for k, u := range a.Triangles[i] {
+			p, q := a.Positions[u], b.Positions[b.Triangles[i][k]]
+			if to, ok := there[p]; ok && to != q {
+				return false
+			}
+			if to, ok := back[q]; ok && to != p {
+				return false
+			}
+			there[p], back[q] = q, p
+		}
+	}
+	return true
 }
 
 // same returns all vertices, where two meshes have the same triangles over them, and many have several.

@@ -69,7 +69,7 @@ func TestOrderIsNoDifference(t *testing.T) {
 			}
 		}
 	}
-	if p := one(t, m, zero); p.Verdict != Same {
+	if p := one(t, m, zero); p.Verdict != Same || p.Note != "" {
 		t.Errorf("0 and -0: %+v", p)
 	}
 	turned := copyOf(m)
@@ -166,6 +166,34 @@ func TestNearestIsNearest(t *testing.T) {
 		if got := math.Sqrt(tr.distance(p, uint32(i), math.Inf(1))); got > best+1e-9 || got < best-0.03 {
 			t.Fatalf("triangle %d: %v, by steps %v", i, got, best)
 		}
+	}
+}
+
+// TestSurfaceIsOfTriangles: a vertex of no triangle is no part of a surface that others could lie on.
+func TestSurfaceIsOfTriangles(t *testing.T) {
+	a, b := sphere(40, 20, 1), sphere(41, 20, 1)
+	a.Positions[0][1] = 1.5
+	b.Positions = append(b.Positions, a.Positions[0])
+	p := one(t, a, b)
+	near(t, "the distance of a tip", p.Deviation.Forth.Max, 0.5, 1e-9)
+}
+
+// TestSoupHasNoCounterparts: triangles that share no corner do not tell which became which.
+func TestSoupHasNoCounterparts(t *testing.T) {
+	soup := func(order []int) *Mesh {
+		m := &Mesh{}
+		for i, k := range order {
+			x := float64(10 * k)
+			m.Positions = append(m.Positions, [3]float64{x, 0, 0}, [3]float64{x + 1, 0, 0}, [3]float64{x, 1, float64(k % 3)})
+			m.Triangles = append(m.Triangles, [3]uint32{uint32(3 * i), uint32(3*i + 1), uint32(3*i + 2)})
+		}
+		return m
+	}
+	a, b := soup([]int{0, 1, 2, 3, 4, 5}), soup([]int{5, 3, 1, 0, 2, 4})
+	b.Positions[0][2] = 0.25
+	p := one(t, a, b)
+	if p.Verdict != Changed || p.Deviation.Exact || p.Deviation.Hausdorff() > 0.25 {
+		t.Errorf("%+v %+v", p, p.Deviation)
 	}
 }
 
@@ -343,7 +371,8 @@ func TestCompareOddMeshes(t *testing.T) {
 	}
 }
 
-// millions returns two meshes of a million triangles that have no triangle in common.
+// millions returns two meshes of a million triangles that have no triangle in common, and are apart by some sides of
+// them nearly everywhere: the search is at its slowest.
 func millions() (*Model, *Model) {
 	a, b := sphere(1000, 501, 1), sphere(900, 557, 1)
 	for i, p := range b.Positions {
@@ -372,6 +401,16 @@ func BenchmarkCompareMillionEdited(b *testing.B) {
 	}
 	for b.Loop() {
 		if _, err := Compare(b.Context(), modelOf(m), modelOf(n), Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkCompareMillionRemeshed: the same surface in other triangles.
+func BenchmarkCompareMillionRemeshed(b *testing.B) {
+	x, y := modelOf(sphere(1000, 501, 1)), modelOf(sphere(900, 557, 1))
+	for b.Loop() {
+		if _, err := Compare(b.Context(), x, y, Options{}); err != nil {
 			b.Fatal(err)
 		}
 	}

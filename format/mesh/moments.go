@@ -97,19 +97,25 @@ func (c *comparer) turned(ctx context.Context, a, b *facts, tolerance float64) (
 }
 
 // shares reports whether half of the vertices are where one of the other's is: then the rest was edited, and not all
-// of it moved.
+// of it moved. Of many, the same few places of both are looked at: those whose hash is small.
 func (s *surface) shares(o *surface) bool {
-	k := newPlaces(s.points)
-	for i, p := range s.points {
-		k.put(uint32(i), hashPoint(p))
-	}
-	n := 0
-	for _, p := range o.points {
-		if k.has(p) {
-			n++
+	few := uint64(max(1, len(s.points)/4096))
+	has := map[uint64]bool{}
+	for _, p := range s.points {
+		if h := hashPoint(p); h%few == 0 {
+			has[h] = true
 		}
 	}
-	return 2*n > len(o.points)
+	n, all := 0, 0
+	for _, p := range o.points {
+		if h := hashPoint(p); h%few == 0 {
+			all++
+			if has[h] {
+				n++
+			}
+		}
+	}
+	return 2*n > all
 }
 
 // still reports whether, of two surfaces that are near each other everywhere, the one is the other: in as many triangles
