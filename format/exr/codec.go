@@ -114,16 +114,14 @@ func (d *decoder) rle(b []byte) error {
 
 // join undoes what is done before RLE and zip: bytes are differences, those at even places first.
 func (d *decoder) join(t []byte) {
-	for i := 1; i < len(t); i++ {
-		t[i] += t[i-1] - 128
+	v, out, half := byte(128), d.raw, (len(t)+1)/2
+	for i, b := range t[:half] {
+		v += b - 128
+		out[2*i] = v
 	}
-	half := (len(t) + 1) / 2
-	out := d.raw
-	for i := range half {
-		out[2*i] = t[i]
-		if 2*i+1 < len(out) {
-			out[2*i+1] = t[half+i]
-		}
+	for i, b := range t[half:] {
+		v += b - 128
+		out[2*i+1] = v
 	}
 }
 
@@ -296,7 +294,10 @@ func (d *decoder) log(v uint16) uint16 {
 	if d.logs == nil {
 		d.logs = make([]uint16, 1<<16)
 		for i := range d.logs {
-			if f := float64(toFloat(uint16(i))); f > 0 && !math.IsInf(f, 0) {
+			switch f := float64(toFloat(uint16(i))); {
+			case f == 0:
+				d.logs[i] = 0xfbff // the lowest
+			case f > 0 && !math.IsInf(f, 0):
 				d.logs[i] = toHalf(float32(8 * math.Log(f)))
 			}
 		}

@@ -154,7 +154,7 @@ func (f *file) decode(ctx context.Context, c *colours, l level, by int) (*raster
 		unchroma(img, f.luma(p))
 	}
 	if by > 1 {
-		d.average(data)
+		d.average()
 	}
 	return img, lost, nil
 }
@@ -215,21 +215,33 @@ func (d *drawing) line(y int, lines [][]byte) error {
 		}
 		out := d.img.F32[(y-d.win.y0)/d.by*d.img.Width*n:]
 		from, end := max(d.x0, d.win.x0), min(d.x0+d.w-1, d.win.x1)
+		if d.by > 1 {
+			d.sum(out[t.to:], line, t.channel, from, end)
+			continue
+		}
 		for x := from; x <= end; x++ {
-			v := t.float(line, x-d.x0)
-			i := (x-d.win.x0)/d.by*n + t.to
-			if d.by == 1 {
-				out[i] = v
-			} else if !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) {
-				out[i] += v
-			}
+			out[(x-d.win.x0)*n+t.to] = t.float(line, x-d.x0)
 		}
 	}
 	return nil
 }
 
+// sum adds the samples of a line from one place to another to those of the picture. What is no number is not counted.
+func (d *drawing) sum(out []float32, line []byte, c *channel, from, end int) {
+	n := d.img.Channels()
+	i, left := (from-d.win.x0)/d.by*n, d.by-(from-d.win.x0)%d.by
+	for x := from; x <= end; x++ {
+		if v := c.float(line, x-d.x0); v-v == 0 {
+			out[i] += v
+		}
+		if left--; left == 0 {
+			i, left = i+n, d.by
+		}
+	}
+}
+
 // average divides what was summed.
-func (d *drawing) average(box) {
+func (d *drawing) average() {
 	n := d.img.Channels()
 	for y := range d.img.Height {
 		rows := min(d.by, int(d.win.height())-y*d.by)

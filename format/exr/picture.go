@@ -107,8 +107,8 @@ func (f *file) preview() (*raster.Image, error) {
 	return nil, nil
 }
 
-// develop returns a picture in 8 bits of sRGB, and the exposure in stops that it was given: 0 unless more than a hundredth
-// of what is not black would be too bright or nearly all is too dark.
+// develop returns a picture in 8 bits of sRGB, and the exposure in stops that it was given, from -3 to 6: 0 unless more than
+// a hundredth of what is not black would be too bright or nearly all is too dark.
 func develop(img *raster.Image) (*raster.Image, float64) {
 	n := img.Channels()
 	colours := n
@@ -120,8 +120,8 @@ func develop(img *raster.Image) (*raster.Image, float64) {
 	for i := 0; i < img.Width*img.Height; i += step {
 		top := float32(0)
 		for _, v := range img.F32[i*n : i*n+colours] {
-			if !math.IsInf(float64(v), 0) {
-				top = max(top, v) // a NaN never is
+			if v-v == 0 && v > top { // a number
+				top = v
 			}
 		}
 		if top > 0 {
@@ -132,13 +132,14 @@ func develop(img *raster.Image) (*raster.Image, float64) {
 	if len(light) > 0 {
 		slices.Sort(light)
 		if v := float64(light[len(light)*99/100]); v > 1 || v < 0.05 {
-			gain = 1 / v
+			gain = min(max(1/v, 1.0/8), 64)
 		}
 	}
 	out, err := raster.New(img.Width, img.Height, img.Model, img.Alpha, raster.U8)
 	if err != nil {
 		return img, 0
 	}
+	t := curve()
 	for i := 0; i < len(img.F32); i += n {
 		k := float32(gain)
 		if img.Alpha {
@@ -149,20 +150,33 @@ func develop(img *raster.Image) (*raster.Image, float64) {
 			}
 		}
 		for c := range colours {
-			out.U8[i+c] = toSRGB(img.F32[i+c] * k)
+			out.U8[i+c] = toSRGB(t, img.F32[i+c]*k)
 		}
 	}
 	return out, math.Log2(gain)
 }
 
-func toSRGB(v float32) uint8 {
+// curve is sRGB's, of 4096 steps of the square root of light.
+func curve() *[4097]uint8 {
+	var out [4097]uint8
+	for i := range out {
+		v := float64(i) / 4096
+		if v *= v; v <= 0.0031308 {
+			v *= 12.92
+		} else {
+			v = 1.055*math.Pow(v, 1/2.4) - 0.055
+		}
+		out[i] = uint8(v*255 + 0.5)
+	}
+	return &out
+}
+
+func toSRGB(t *[4097]uint8, v float32) uint8 {
 	switch {
 	case !(v > 0):
 		return 0
 	case v >= 1:
 		return 255
-	case v <= 0.0031308:
-		return uint8(v*12.92*255 + 0.5)
 	}
-	return uint8((1.055*math.Pow(float64(v), 1/2.4)-0.055)*255 + 0.5)
+	return t[int(math.Sqrt(float64(v))*4096+0.5)]
 }

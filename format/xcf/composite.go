@@ -3,7 +3,6 @@ package xcf
 import (
 	"encoding/binary"
 	"math"
-	"slices"
 
 	"varve/format/raster"
 )
@@ -227,11 +226,17 @@ func (f *flattener) store(img *raster.Image, b *band, top int) {
 
 // byteOf returns the perceptual 8-bit sample of linear light.
 func (f *flattener) byteOf(v float32) uint8 {
-	i, found := slices.BinarySearch(f.steps[1:], float64(v))
-	if found {
+	if !(v > 0) {
+		return 0
+	}
+	if v >= 1 {
+		return 255
+	}
+	i := f.near[int(math.Sqrt(float64(v))*1024)] // at most what it is
+	for i < 255 && float64(v) >= f.steps[i+1] {
 		i++
 	}
-	return uint8(i)
+	return i
 }
 
 // samples returns a layer's or channel's own pixels as a picture at its depth.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"varve/format"
+	"varve/format/exr"
 	"varve/format/raster"
 )
 
@@ -13,7 +14,8 @@ func tooLarge(it *item) error {
 	return fmt.Errorf("a picture of %d×%d: %w", it.width, it.height, format.ErrLimit)
 }
 
-// Extract makes a PNG of a layer or channel, as it is without mask and opacity, or of what is in a group.
+// Extract makes a PNG of a layer or channel, as it is without mask and opacity, or of what is in a group; an EXR, in
+// linear light, where pixels have more than 16 bits.
 func (Format) Extract(ctx context.Context, in format.Input, id string) (*format.Extract, error) {
 	d, err := open(ctx, in)
 	if err != nil {
@@ -38,7 +40,11 @@ func (Format) Extract(ctx context.Context, in format.Input, id string) (*format.
 		return nil, fmt.Errorf("%q: %w", it.name, err)
 	}
 	if img.Depth == raster.F32 {
-		return nil, format.Unsupported("pixels of %d bits as a PNG", 8*d.precision.bytes)
+		if !img.Linear && !it.channel { // an EXR is
+			toLight(img)
+		}
+		content, err := exr.Encode(img)
+		return &format.Extract{Extension: ".exr", Content: content}, err
 	}
 	var out bytes.Buffer
 	if err := raster.EncodePNG(&out, img); err != nil {
@@ -47,4 +53,15 @@ func (Format) Extract(ctx context.Context, in format.Input, id string) (*format.
 	content := new(format.Output)
 	_, _ = content.Write(out.Bytes())
 	return &format.Extract{Extension: ".png", Content: content}, nil
+}
+
+// toLight makes samples of a picture linear.
+func toLight(img *raster.Image) {
+	n := img.Channels()
+	for i, v := range img.F32 {
+		if !img.Alpha || i%n < n-1 {
+			img.F32[i] = float32(toLinear(float64(v)))
+		}
+	}
+	img.Linear = true
 }

@@ -15,14 +15,15 @@ import (
 // maxPicture bounds a composite, in bytes.
 const maxPicture = 768 << 20
 
-// Picture composites all layers that are visible.
-func (Format) Picture(ctx context.Context, in format.Input, _ int) (*format.Picture, error) {
+// Picture composites all layers that are visible, made smaller to about size.
+func (Format) Picture(ctx context.Context, in format.Input, size int) (*format.Picture, error) {
 	d, err := open(ctx, in)
 	if err != nil {
 		return nil, err
 	}
 	f := newFlat(d)
-	img, err := f.picture(ctx, d.roots, d.width, d.height, 0, 0)
+	f.by = max(1, max(d.width, d.height)/max(1, size))
+	img, err := f.picture(ctx, d.roots, (d.width+f.by-1)/f.by, (d.height+f.by-1)/f.by, 0, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +42,10 @@ func (Format) Decode(ctx context.Context, in format.Input) (*raster.Image, error
 // flattener composites, one row of tiles after the other.
 type flattener struct {
 	*document
+	by     int          // pixels of a side that become one
 	light  [256]float64 // of 8-bit samples, linear
 	steps  [256]float64 // linear light from which on an 8-bit sample is that
+	near   [1024]uint8  // samples of squares of 1024ths
 	rows   map[*level]*tileRow
 	missed map[string]bool
 	spare  [][]float32 // bands that are not in use
@@ -62,10 +65,16 @@ type band struct {
 }
 
 func newFlat(d *document) *flattener {
-	f := &flattener{document: d, rows: map[*level]*tileRow{}, missed: map[string]bool{}}
+	f := &flattener{document: d, by: 1, rows: map[*level]*tileRow{}, missed: map[string]bool{}}
 	for i := range f.light {
 		f.light[i] = toLinear(float64(i) / 255)
 		f.steps[i] = toLinear((float64(i) - 0.5) / 255)
+	}
+	for i, k := 0, 0; i < len(f.near); i++ {
+		for k < 255 && float64(i*i)/(1024*1024) >= f.steps[k+1] {
+			k++
+		}
+		f.near[i] = uint8(k)
 	}
 	return f
 }
@@ -252,7 +261,11 @@ func (f *flattener) put(ctx context.Context, b *band, it *item, depth int, bare 
 		}
 		f.round(src)
 	default:
-		if err := f.load(src, it, how.compSpace); err != nil {
+		load := func() error { return f.load(src, it, how.compSpace) }
+		if f.by > 1 {
+			load = func() error { return f.shrunk(src, it) }
+		}
+		if err := load(); err != nil {
 			return err
 		}
 	}
@@ -323,13 +336,13 @@ func (f *flattener) load(b *band, it *item, to int) error {
 		b.space = linear
 	}
 	x0, x1 := max(b.x, it.x), min(b.x+b.w, it.x+it.width)
+	if x0 >= x1 {
+		return nil
+	}
 	for y := max(b.y, it.y); y < min(b.y+b.h, it.y+it.height); y++ {
 		row, err := f.rowOf(it.pixels, y-it.y)
 		if err != nil {
 			return err
-		}
-		if x0 >= x1 {
-			continue
 		}
 		row = row[(x0-it.x)*it.pixels.bpp:]
 		out := b.pix[((y-b.y)*b.w+x0-b.x)*4:]
@@ -407,20 +420,12 @@ func half(v uint16) float32 {
 
 // cover applies a layer's mask. Of a group that lets through, it says how much of what is below stays.
 func (f *flattener) cover(src *band, it *item, through bool, below *band) error {
-	m := it.mask
+	shares := make([]float32, src.w)
 	for y := range src.h {
-		var row []byte
-		if my := src.y + y - it.y; my >= 0 && my < m.height {
-			var err error
-			if row, err = f.rowOf(m.pixels, my); err != nil {
-				return fmt.Errorf("mask: %w", err)
-			}
+		if err := f.shares(it, src, y, shares); err != nil {
+			return fmt.Errorf("mask: %w", err)
 		}
-		for x := range src.w {
-			v := float32(0)
-			if mx := src.x + x - it.x; row != nil && mx >= 0 && mx < m.width {
-				v = f.precision.value(row[mx*m.pixels.bpp:])
-			}
+		for x, v := range shares {
 			i := (y*src.w + x) * 4
 			if through {
 				mixed(src.pix[i:i+4], below.pix[i:i+4], src.pix[i:i+4], v)

@@ -2,11 +2,13 @@ package xcf
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -63,6 +65,46 @@ func grafted(t testing.TB, into, from []byte, ids []string) ([]byte, *format.Gra
 // TestPicture: what GIMP shows of groups, masks, modes and layers that stick out.
 func TestPicture(t *testing.T) {
 	same(t, "old.xcf", fixture(t, "old.xcf"), fixture(t, "old.png"), 1)
+}
+
+// TestSmallPicture: made small before it is composited, a picture is nearly the same as made small after.
+func TestSmallPicture(t *testing.T) {
+	doc := format.Bytes(fixture(t, "old.xcf"))
+	whole, err := format.Decode(t.Context(), Format{}, doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := format.Show(t.Context(), Format{}, doc, 23)
+	if err != nil || p.Image.Width != 24 || p.Image.Height != 22 {
+		t.Fatal(p.Image, err)
+	}
+	for y := range 22 {
+		for x := range 24 {
+			for c := range 4 {
+				sum, n := 0.0, 0.0
+				for i := range 9 {
+					if u, v := 3*x+i%3, 3*y+i/3; u < 70 && v < 66 {
+						k := (v*70 + u) * 4
+						w := float64(whole.U8[k+3])
+						if c < 3 {
+							sum += w * toLinear(float64(whole.U8[k+c])/255)
+							n += w
+						} else {
+							sum += w / 255
+							n++
+						}
+					}
+				}
+				want := toPerceptual(sum/n) * 255
+				if c == 3 {
+					want = sum / n * 255
+				}
+				if got := float64(p.Image.U8[(y*24+x)*4+c]); math.Abs(got-want) > 6 {
+					t.Fatalf("%d,%d channel %d: %g, want %g", x, y, c, got, want)
+				}
+			}
+		}
+	}
 }
 
 // same compares a document's picture with a PNG; samples may differ by most 255ths.
@@ -186,6 +228,63 @@ func TestGraftOldVersions(t *testing.T) {
 	}
 }
 
+// TestByteOrder: up to version 11 components are little-endian, then big-endian; they are the same.
+func TestByteOrder(t *testing.T) {
+	samples := func(version int, pix ...byte) string {
+		b := build(version, 0, layerOf{"A", 2, 1, 1})
+		binary.BigEndian.PutUint32(b[26:], 250)
+		at := bytes.Index(b, []byte{0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 3})
+		b[at+11] = 6
+		b = append(b[:len(b)-3], pix...)
+		img, err := format.Decode(t.Context(), Format{}, format.Bytes(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("%x %s", img.U16[:3], elements(t, b)[0].Aspects["pixels"])
+	}
+	if a, b := samples(11, 1, 2, 3, 4, 5, 6), samples(12, 2, 1, 4, 3, 6, 5); a != b || !strings.HasPrefix(a, "[201 403 605]") {
+		t.Errorf("%s and %s", a, b)
+	}
+}
+
+// TestGraftTattoos: numbers of what is put in are in use from then on, and nobody gets them again.
+func TestGraftTattoos(t *testing.T) {
+	state := func(b []byte) uint32 {
+		d, err := open(t.Context(), format.Bytes(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range d.props {
+			if p.kind == propTattoo {
+				v, err := d.bytes(p, 4)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return binary.BigEndian.Uint32(v)
+			}
+		}
+		t.Fatal("no highest tattoo")
+		return 0
+	}
+	old := fixture(t, "old.xcf")
+	other := build(11, 1, layerOf{"Far", 900, 20, 20})
+	b, _ := grafted(t, old, other, []string{"layer-900"})
+	if got := state(b); got != 900 || state(old) >= 900 {
+		t.Errorf("the highest tattoo is %d", got)
+	}
+	// A channel has the layer's number: the layer gets another.
+	spot := named(t, elements(t, old), "Spot")
+	var n uint32
+	if _, err := fmt.Sscanf(spot.ID, "channel-%d", &n); err != nil {
+		t.Fatal(err)
+	}
+	b, g := grafted(t, old, build(11, 1, layerOf{"Far", n, 20, 20}), []string{fmt.Sprintf("layer-%d", n)})
+	list := elements(t, b)
+	if far := named(t, list, "Far"); len(g.Changed) != 1 || far.ID != g.Changed[0] || named(t, list, "Spot").ID != spot.ID {
+		t.Errorf("%+v, changed %q", far, g.Changed)
+	}
+}
+
 type layerOf struct {
 	name          string
 	tattoo        uint32
@@ -263,15 +362,46 @@ func TestBuiltIsHostile(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// Two thousand pointers to one layer: what is read stays in proportion to the file.
-	same := build(11, 1, layerOf{"A", 2, 2000, 2000})
-	many := bytes.Clone(same[:47])
-	for range 2000 {
-		many = append(many, 0, 0, 0, 0, 0, 0, 0x3e, 0xbf) // where the layer is now
+	for what, tile := range map[string][]byte{
+		"a run over the end":      {127, 0xff, 0xff, 1, 19, 1, 19, 1},
+		"a long run over the end": {128, 0xff, 0xff, 1, 19, 1, 19, 1},
+		"a cut run":               {127, 1},
+		"a cut copy":              {200, 1, 2},
+	} {
+		b := build(11, 1, layerOf{"A", 2, 20, 1})
+		at := bytes.LastIndex(b, packedTile(20))
+		if at < 0 {
+			t.Fatal("no tile")
+		}
+		b = append(b[:at], tile...)
+		if _, err := format.Decode(t.Context(), Format{}, format.Bytes(b)); !errors.Is(err, format.ErrMalformed) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
-	many = append(many, same[55:]...)
-	if err := format.Validate(t.Context(), Format{}, format.Bytes(many)); !errors.Is(err, format.ErrMalformed) {
+	// Two thousand pointers to one layer: what is read stays in proportion to the file.
+	w := &pen{graft: &graft{into: &document{pointer: 8}}}
+	l := layerOf{"A", 2, 2000, 2000}
+	many := bytes.Clone(build(11, 1, l)[:47])
+	at := 47 + 8*2002
+	for range 2000 {
+		many = w.put(many, int64(at))
+	}
+	many = append(w.put(w.put(many, 0), 0), block(w, l, 1, at)...)
+	if err := format.Validate(t.Context(), Format{}, format.Bytes(many)); !errors.Is(err, format.ErrMalformed) || !strings.Contains(err.Error(), "in each other") {
 		t.Errorf("one layer two thousand times: %v", err)
+	}
+}
+
+// TestSameTattoos: a number that two layers have names none of them.
+func TestSameTattoos(t *testing.T) {
+	b := build(11, 1, layerOf{"A", 2, 20, 20}, layerOf{"B", 2, 20, 20}, layerOf{"C", 3, 20, 20})
+	list := elements(t, b)
+	if list[0].Stable != "" || list[1].Stable != "" || list[2].Stable == "" || list[0].ID == list[1].ID {
+		t.Errorf("%+v", list)
+	}
+	got, _ := grafted(t, build(11, 1, layerOf{"B", 2, 30, 30}, layerOf{"C", 3, 20, 20}), b, []string{list[0].ID})
+	if outline(elements(t, got)) != "B A C" {
+		t.Errorf("%s", outline(elements(t, got)))
 	}
 }
 

@@ -46,3 +46,12 @@ func packed(pix []byte, compression byte) []byte {
 	}
 	return out
 }
+
+// packedTile is the tile that block makes of the layer with the tattoo 2, width×1.
+func packedTile(width int) []byte {
+	pix := make([]byte, width*3)
+	for k := range pix {
+		pix[k] = byte(2 * k)
+	}
+	return packed(pix, 1)
+}

@@ -2,13 +2,16 @@ package xcf
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"image/png"
+	"math"
 	"slices"
 	"testing"
 
 	"varve/format"
+	"varve/format/exr"
 	"varve/format/formattest"
 )
 
@@ -179,6 +182,43 @@ func TestExtract(t *testing.T) {
 	if err != nil || x.Extension != ".png" || m.Bounds().Dx() != 90 || m.Bounds().Dy() != 80 {
 		t.Errorf("%v, %v", m.Bounds(), err)
 	}
+}
+
+// TestByteOf: of each step of light the sample that is nearest.
+func TestByteOf(t *testing.T) {
+	f := newFlat(&document{})
+	for i := range 1 << 16 {
+		v := float32(i) / (1<<16 - 1)
+		if got, want := f.byteOf(v), uint8(toPerceptual(float64(v))*255+0.5); got != want {
+			t.Fatalf("%g is %d, want %d", v, got, want)
+		}
+	}
+}
+
+// TestExtractFloats: pixels of 32 bits are an EXR, of light.
+func TestExtractFloats(t *testing.T) {
+	b := deep(1.0, 0.5, 0)
+	x, err := format.ExtractElement(t.Context(), Format{}, format.Bytes(b), "layer-2")
+	if err != nil || x.Extension != ".exr" {
+		t.Fatal(x, err)
+	}
+	img, err := format.Decode(t.Context(), exr.Format{}, x.Content)
+	if err != nil || !slices.Equal(img.F32, []float32{1, float32(toLinear(0.5)), 0}) {
+		t.Errorf("%v, %v", img, err)
+	}
+}
+
+// deep makes a document of one pixel of floats that are not linear.
+func deep(r, g, b float32) []byte {
+	doc := build(12, 0, layerOf{"A", 2, 1, 1})
+	binary.BigEndian.PutUint32(doc[26:], 650)
+	at := bytes.Index(doc, []byte{0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 3})
+	doc[at+11] = 12
+	doc = doc[:len(doc)-3]
+	for _, v := range []float32{r, g, b} {
+		doc = binary.BigEndian.AppendUint32(doc, math.Float32bits(v))
+	}
+	return doc
 }
 
 func TestCut(t *testing.T) {

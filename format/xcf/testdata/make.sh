@@ -3,8 +3,8 @@
 set -e
 cd "$(dirname "$0")"
 t=$(mktemp -d)
-convert -size 70x66 gradient:'#e04020-#2060ff' "$t/a.png"
-convert -size 50x40 gradient:'#80ff00e0-#00308040' "$t/b.png"
+convert -size 70x66 gradient:'#e04020-#2060ff' -depth 8 "PNG24:$t/a.png"
+convert -size 50x40 gradient:'#80ff00e0-#00308040' -depth 8 "PNG32:$t/b.png"
 cat >"$t/make.scm" <<SCM
 (define (layer img file name parent x y)
   (let ((l (car (gimp-file-load-layer RUN-NONINTERACTIVE img (string-append "$t/" file)))))
