@@ -2,6 +2,7 @@ package collada
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -14,7 +15,7 @@ import (
 func TestSamples(t *testing.T) {
 	formattest.Run(t, Format{}, formattest.Files(t, "collada", ".dae", ".zae"))
 	bad := format.Bytes(formattest.Sample(t, "mesh-invalid/assimp/box_nested_animation_4286.dae"))
-	if err := format.Validate(t.Context(), Format{}, bad); !errors.Is(err, format.ErrMalformed) {
+	if err := (Format{}).Validate(t.Context(), bad); !errors.Is(err, format.ErrMalformed) {
 		t.Errorf("an array that says too little: %v", err)
 	}
 }
@@ -107,12 +108,12 @@ const older = `<?xml version="1.0"?>
   <asset><up_axis>Y_UP</up_axis></asset>
   <library_images><image id="tex" name="tex"><init_from>a%20b.png</init_from></image></library_images>
   <library_effects>
-    <effect id="fx"><profile_COMMON><newparam sid="s"><surface type="2D"><init_from>tex</init_from></surface></newparam><technique sid="c"><lambert><diffuse><texture texture="s"/></diffuse></lambert></technique></profile_COMMON></effect>
+    <effect id="fx"><profile_COMMON><newparam sid="s"><surface type="2D"><init_from>tex</init_from></surface></newparam><newparam sid="sm"><sampler2D><source>s</source></sampler2D></newparam><technique sid="c"><lambert><diffuse><texture texture="sm" texcoord="UV"/></diffuse></lambert></technique></profile_COMMON></effect>
     <effect id="red"><profile_COMMON><technique sid="c"><lambert><diffuse><color>1 0 0 1</color></diffuse></lambert></technique></profile_COMMON></effect>
   </library_effects>
   <library_materials><material id="wood"><instance_effect url="#fx"/></material><material id="paint"><instance_effect url="#red"/></material></library_materials>
   <library_geometries>
-    <geometry id="quad" name="Quad"><mesh><source id="quad-p"><float_array id="quad-a" count="12">0 0 0 1 0 0 1 1 0 0 1 0</float_array><technique_common><accessor source="#quad-a" count="4" stride="3"/></technique_common></source>
+    <geometry id="quad" name="Quad"><mesh><source id="quad-p"><float_array id="quad-a" count="12">0 0 0 1 0 0 1 1 0 0 1 0</float_array><technique_common><accessor source="#quad-a" count="4" stride="3"><param name="X" type="float"/><param name="Y" type="float"/><param name="Z" type="float"/></accessor></technique_common></source>
       <vertices id="quad-v"><input semantic="POSITION" source="#quad-p"/></vertices>
       <polylist count="1" material="m"><input semantic="VERTEX" source="#quad-v" offset="0"/><vcount>4</vcount><p>0 1 2 3</p></polylist></mesh></geometry>
   </library_geometries>
@@ -135,7 +136,7 @@ const newer = `<?xml version="1.0"?>
   </library_effects>
   <library_materials><material id="paint"><instance_effect url="#red"/></material></library_materials>
   <library_geometries>
-    <geometry name="Quad" id="quad"><mesh><source id="quad-p"><float_array count="12" id="quad-a">1 0 0 1 1 0 0 1 0 0 0 0</float_array><technique_common><accessor source="#quad-a" count="4" stride="3"/></technique_common></source>
+    <geometry name="Quad" id="quad"><mesh><source id="quad-p"><float_array count="12" id="quad-a">1 0 0 1 1 0 0 1 0 0 0 0</float_array><technique_common><accessor source="#quad-a" count="4" stride="3"><param name="X" type="float"/><param name="Y" type="float"/><param name="Z" type="float"/></accessor></technique_common></source>
       <vertices id="quad-v"><input semantic="POSITION" source="#quad-p"/></vertices>
       <polylist count="1" material="m"><input semantic="VERTEX" source="#quad-v" offset="0"/><vcount>4</vcount><p>1 2 3 0</p></polylist></mesh></geometry>
   </library_geometries>
@@ -191,8 +192,16 @@ func TestGraft(t *testing.T) {
 	if !slices.Equal(g.Changed, []string{"B", "C", "fx", "tex", "wood"}) {
 		t.Errorf("changed %q: %s", g.Changed, got)
 	}
-	if err := format.Validate(t.Context(), Format{}, format.Bytes([]byte(got))); err != nil {
+	if err := (Format{}).Validate(t.Context(), format.Bytes([]byte(got))); err != nil {
 		t.Error(err)
+	}
+	bare := strings.Replace(newer, "  <library_images/>\n", "", 1)
+	got, _ = put(t, bare, older, "B")
+	if at := strings.Index(got, "<library_images>"); at < 0 || at > strings.Index(got, "<library_visual_scenes>") {
+		t.Errorf("libraries come before scenes: %s", got)
+	}
+	if e, was := elements(t, got)["tex"], elements(t, older)["tex"]; e.Hash() != was.Hash() {
+		t.Errorf("%+v", e)
 	}
 	for _, c := range []struct{ into, id string }{{strings.Replace(newer, `id="red"`, `id="B"`, 1), "B"}, {strings.ReplaceAll(newer, `id="scene"`, `id="other"/><visual_scene id="x"`), "B"}} {
 		var refusal *format.Refusal
@@ -234,9 +243,21 @@ func TestMalformed(t *testing.T) {
 	for name, text := range map[string]string{"empty": "", "cut": older[:900], "corner": strings.Replace(older, "0 1 2 3</p>", "0 1 2 4</p>", 1), "below": strings.Replace(older, "0 1 2 3</p>", "0 1 2 -1</p>", 1),
 		"count": strings.Replace(older, `count="12"`, `count="15"`, 1), "vcount": strings.Replace(older, "<vcount>4", "<vcount>5", 1), "stride": strings.Replace(older, `stride="3"`, `stride="99999999"`, 1),
 		"accessor": strings.Replace(older, `count="4" stride`, `count="999999999" stride`, 1), "itself": strings.Replace(older, `<node id="C"/>`, `<instance_node url="#B"/>`, 1)} {
-		if err := format.Validate(t.Context(), Format{}, format.Bytes([]byte(text))); !errors.Is(err, format.ErrMalformed) {
+		if err := (Format{}).Validate(t.Context(), format.Bytes([]byte(text))); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestNodesMultiply: nodes that hold the next one twice, and that twice, end soon.
+func TestNodesMultiply(t *testing.T) {
+	var nodes strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&nodes, `<node id="n%d"><instance_node url="#n%d"/><instance_node url="#n%d"/></node>`, i, i+1, i+1)
+	}
+	text := `<COLLADA><library_nodes>` + nodes.String() + `</library_nodes><library_visual_scenes><visual_scene><node><instance_node url="#n0"/></node></visual_scene></library_visual_scenes></COLLADA>`
+	if _, err := (Format{}).Model(t.Context(), format.Bytes([]byte(text))); !errors.Is(err, format.ErrLimit) {
+		t.Error(err)
 	}
 }
 

@@ -2,6 +2,7 @@ package obj
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -30,7 +31,7 @@ func TestFuzzedSamples(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := format.Validate(t.Context(), Format{}, format.Bytes(formattest.Sample(t, "mesh-invalid/assimp/malformed.obj"))); !errors.Is(err, format.ErrMalformed) {
+	if err := (Format{}).Validate(t.Context(), format.Bytes(formattest.Sample(t, "mesh-invalid/assimp/malformed.obj"))); !errors.Is(err, format.ErrMalformed) {
 		t.Errorf("corners out of range: %v", err)
 	}
 }
@@ -264,10 +265,11 @@ f 10 6 5
 
 func TestGraftRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ into, from, id string }{
-		"free-form": {"curv 0 1 1 2\n" + newer, older, "o:A"},
-		"points":    {"o A\nv 0 0 0\n", "o A\nv 0 0 1\n", "o:A"},
-		"loose":     {"o A\nv 0 0 0\nf 1 1 1\n", "v 0 0 1\nv 0 0 2\nf 1 1 2\n", "mesh"},
-		"no object": {"o A\nv 0 0 0\nf 1 1 1\n", "g B\nv 0 0 1\nf 1 1 1\n", "g:B"},
+		"free-form":               {"curv 0 1 1 2\n" + newer, older, "o:A"},
+		"points":                  {"o A\nv 0 0 0\n", "o A\nv 0 0 1\n", "o:A"},
+		"loose":                   {"o A\nv 0 0 0\nf 1 1 1\n", "v 0 0 1\nv 0 0 2\nf 1 1 2\n", "mesh"},
+		"no name for no material": {"usemtl G\no A\nv 0 0 0\nf 1 1 1\n", "o A\nv 0 0 1\nf 1 1 1\n", "o:A"},
+		"no object":               {"o A\nv 0 0 0\nf 1 1 1\n", "g B\nv 0 0 1\nf 1 1 1\n", "g:B"},
 	} {
 		_, err := format.Graft(t.Context(), Format{}, format.Bytes([]byte(c.into)), format.Bytes([]byte(c.from)), []string{c.id})
 		var refusal *format.Refusal
@@ -294,7 +296,7 @@ func TestOrderIsNoContent(t *testing.T) {
 func TestMalformed(t *testing.T) {
 	for _, b := range []string{"", "# only words\n", "v 1 2", "v 0 0 0\nf 1 1 2\n", "v 0 0 0\nf 1 0 1\n", "v 0 0 0\nf 1 -2 1\n", "v 0 0 0\nf 1 1 1/", "v 0 0 0\nf 1 1", "v 0 0 0\nf 1/1/1 1 1\n", "v 0 0 0\nf 1 1 x\n", "v 0 0 0\nf 99999999999 1 1\n"} {
 		for what, err := range map[string]error{
-			"validate": format.Validate(t.Context(), Format{}, format.Bytes([]byte(b))),
+			"validate": (Format{}).Validate(t.Context(), format.Bytes([]byte(b))),
 			"elements": func() error { _, err := format.Elements(t.Context(), Format{}, format.Bytes([]byte(b))); return err }(),
 		} {
 			if !errors.Is(err, format.ErrMalformed) {
@@ -302,7 +304,7 @@ func TestMalformed(t *testing.T) {
 			}
 		}
 	}
-	if err := format.Validate(t.Context(), Format{}, format.Bytes([]byte("v 0 0 0\nl 1 1\nf 1 1\np 1\nf 1 1 1"))); err != nil {
+	if err := (Format{}).Validate(t.Context(), format.Bytes([]byte("v 0 0 0\nl 1 1\nf 1 1\np 1\nf 1 1 1"))); err != nil {
 		t.Error(err)
 	}
 }
@@ -360,5 +362,36 @@ func TestLibraryGraft(t *testing.T) {
 	}
 	if got, want := string(formattest.All(t, g.Content)), "newmtl Red\nKd 1 1 1\n\n"+library1[strings.Index(library1, "newmtl Blue"):]+"\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// BenchmarkModel: a grid of half a million vertices, a million triangles.
+func BenchmarkModel(b *testing.B) {
+	var text strings.Builder
+	const n = 708
+	for y := range n {
+		for x := range n {
+			fmt.Fprintf(&text, "v %.6f %.6f %.6f\nvn 0.0000 0.0000 1.0000\n", float64(x)/7, float64(y)/7, math.Sin(float64(x*y)))
+		}
+	}
+	for y := range n - 1 {
+		for x := range n - 1 {
+			k := y*n + x + 1
+			fmt.Fprintf(&text, "f %d//%d %d//%d %d//%d\nf %d//%d %d//%d %d//%d\n", k, k, k+1, k+1, k+n, k+n, k+1, k+1, k+n+1, k+n+1, k+n, k+n)
+		}
+	}
+	in := format.Bytes([]byte(text.String()))
+	for name, do := range map[string]func() error{
+		"model":    func() error { _, err := Format{}.Model(b.Context(), in); return err },
+		"elements": func() error { _, err := Format{}.Elements(b.Context(), in); return err },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(in.Size())
+			for b.Loop() {
+				if err := do(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -19,7 +19,7 @@ func TestSamples(t *testing.T) {
 	formattest.Run(t, Format{}, formattest.Files(t, "ply", ".ply"))
 	for _, name := range []string{"ply/assimp/payload_JVN42386607", "mesh-invalid/assimp/crash-30d6d0f7c529b3b66b4131700b7a4580cd7082df.ply", "mesh-invalid/assimp/empty.ply"} {
 		in := format.Bytes(formattest.Sample(t, name))
-		if err := format.Validate(t.Context(), Format{}, in); !errors.Is(err, format.ErrMalformed) && !errors.Is(err, format.ErrUnsupported) {
+		if err := (Format{}).Validate(t.Context(), in); !errors.Is(err, format.ErrMalformed) && !errors.Is(err, format.ErrUnsupported) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -167,12 +167,14 @@ func TestStrips(t *testing.T) {
 func TestMalformed(t *testing.T) {
 	b := square.binary("little_endian", binary.LittleEndian)
 	text := string(square.text("\n"))
-	files := map[string]string{"empty": "", "no end": "ply\nformat ascii 1.0\n", "no format": "ply\nelement vertex 0\nend_header\n", "cut": string(b[:len(b)-1]), "more": string(b) + "x",
+	list := bytes.Clone(b)
+	list[len(b)-4-1-12-1] = 255 // the corners of the last face
+	files := map[string]string{"empty": "", "no end": "ply\nformat ascii 1.0\n", "no format": "ply\nelement vertex 0\nend_header\n", "cut": string(b[:len(b)-1]), "more": string(b) + "x", "list, binary": string(list),
 		"text cut": text[:len(text)-3], "count": strings.Replace(text, "vertex 4", "vertex 4294967295", 1), "negative": strings.Replace(text, "vertex 4", "vertex -1", 1),
 		"corner": strings.Replace(text, "3 0 1 2", "3 0 1 4", 1), "corner below": strings.Replace(text, "3 0 1 2", "3 0 1 -2", 1), "list": strings.Replace(text, "3 0 1 2", "2147483647 0 1 2", 1),
 		"type": strings.Replace(text, "float z", "half z", 1), "list of floats": strings.Replace(text, "list uchar int", "list float int", 1)}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if err := format.Validate(t.Context(), Format{}, format.Bytes([]byte(files[name]))); !errors.Is(err, format.ErrMalformed) {
+		if err := (Format{}).Validate(t.Context(), format.Bytes([]byte(files[name]))); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

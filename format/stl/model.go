@@ -59,8 +59,15 @@ type welding struct {
 	list   []solid
 	meshes []*mesh.Mesh
 	facets int64
-	// table finds the vertex at a place: its number and one, by open addressing.
-	table []uint32
+	// table finds the vertex at a place, by open addressing.
+	table []seat
+	used  int
+}
+
+// seat is a place, in the bits of its float32, and its vertex's number and one; 0 is free.
+type seat struct {
+	at [3]uint32
+	n  uint32
 }
 
 func (w *welding) solid(name string, from int64) error {
@@ -69,7 +76,7 @@ func (w *welding) solid(name string, from int64) error {
 	}
 	w.list = append(w.list, solid{name: name, from: from})
 	w.meshes = append(w.meshes, &mesh.Mesh{})
-	w.table = make([]uint32, 1<<10)
+	w.table, w.used = nil, 0
 	return nil
 }
 
@@ -87,39 +94,47 @@ func (w *welding) facet(v *[3][3]float32, _ uint16) {
 	m.Triangles = append(m.Triangles, t)
 }
 
-func slot(p [3]float64, mask uint64) uint64 {
-	return uint64(shape.At(p[0], p[1], p[2])) & mask
+// slot is where the search for a place begins.
+func slot(at *[3]uint32, mask uint64) uint64 {
+	h := (uint64(at[0])<<32 | uint64(at[1])) * 0x9e3779b97f4a7c15
+	h = (h ^ h>>29 ^ uint64(at[2])) * 0xd6e8feb86659fd93
+	return (h ^ h>>32) & mask
 }
 
 func (w *welding) vertex(m *mesh.Mesh, v [3]float32) uint32 {
-	p := [3]float64{float64(v[0]) + 0, float64(v[1]) + 0, float64(v[2]) + 0}
-	if len(m.Positions)*2 >= len(w.table) {
-		w.grow(m)
+	var at [3]uint32
+	for k := range v {
+		at[k] = math.Float32bits(v[k] + 0) // -0 is 0
+	}
+	if 2*w.used >= len(w.table) {
+		w.grow()
 	}
 	mask := uint64(len(w.table) - 1)
-	bits := func(p [3]float64) [3]uint64 {
-		return [3]uint64{math.Float64bits(p[0]), math.Float64bits(p[1]), math.Float64bits(p[2])}
-	}
-	for i := slot(p, mask); ; i = (i + 1) & mask {
-		switch n := w.table[i]; {
-		case n == 0:
-			m.Positions = append(m.Positions, p)
-			w.table[i] = uint32(len(m.Positions))
-			return w.table[i] - 1
-		case bits(m.Positions[n-1]) == bits(p):
-			return n - 1
+	for i := slot(&at, mask); ; i = (i + 1) & mask {
+		switch s := &w.table[i]; {
+		case s.n == 0:
+			m.Positions = append(m.Positions, [3]float64{float64(v[0]), float64(v[1]), float64(v[2])})
+			*s = seat{at, uint32(len(m.Positions))}
+			w.used++
+			return s.n - 1
+		case s.at == at:
+			return s.n - 1
 		}
 	}
 }
 
-func (w *welding) grow(m *mesh.Mesh) {
-	w.table = make([]uint32, 4*len(w.table))
+func (w *welding) grow() {
+	old := w.table
+	w.table = make([]seat, max(64, 4*len(old)))
 	mask := uint64(len(w.table) - 1)
-	for n, p := range m.Positions {
-		i := slot(p, mask)
-		for w.table[i] != 0 {
+	for _, s := range old {
+		if s.n == 0 {
+			continue
+		}
+		i := slot(&s.at, mask)
+		for w.table[i].n != 0 {
 			i = (i + 1) & mask
 		}
-		w.table[i] = uint32(n + 1)
+		w.table[i] = s
 	}
 }

@@ -19,7 +19,7 @@ func TestSamples(t *testing.T) {
 	maps.DeleteFunc(files, func(name string, _ []byte) bool { return strings.Contains(name, "damaged") })
 	formattest.Run(t, Format{}, files)
 	bad := format.Bytes(formattest.Sample(t, "stl/assimp-crlf-damaged/3DSMaxExport.damaged.STL"))
-	if err := format.Validate(t.Context(), Format{}, bad); !errors.Is(err, format.ErrMalformed) {
+	if err := (Format{}).Validate(t.Context(), bad); !errors.Is(err, format.ErrMalformed) {
 		t.Errorf("the damaged one: %v", err)
 	}
 }
@@ -130,9 +130,19 @@ func TestMalformed(t *testing.T) {
 	binary.LittleEndian.PutUint32(huge[80:], math.MaxUint32)
 	for name, b := range map[string][]byte{"empty": nil, "short": whole[:60], "cut": whole[:len(whole)-1], "more": append(bytes.Clone(whole), 1), "count": huge,
 		"text cut": text(tri)[:60], "no end": bytes.TrimSuffix(text(tri), []byte("endsolid")), "two corners": bytes.Replace(text(tri), []byte("vertex 0 0 0\n"), nil, 1), "solid only": []byte("solid")} {
-		if err := format.Validate(t.Context(), Format{}, format.Bytes(b)); !errors.Is(err, format.ErrMalformed) {
+		if err := (Format{}).Validate(t.Context(), format.Bytes(b)); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestManySolids: each takes little.
+func TestManySolids(t *testing.T) {
+	if err := formattest.Survive(t.Context(), Format{}, bytes.Repeat([]byte("solid\nendsolid\n"), maxSolid)); err != nil {
+		t.Error(err)
+	}
+	if err := (Format{}).Validate(t.Context(), format.Bytes(bytes.Repeat([]byte("solid\nendsolid\n"), maxSolid+1))); !errors.Is(err, format.ErrLimit) {
+		t.Error(err)
 	}
 }
 

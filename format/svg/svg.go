@@ -227,11 +227,15 @@ func (Format) Elements(ctx context.Context, in format.Input) ([]format.Element, 
 	if err != nil {
 		return nil, err
 	}
+	bounds := f.measure(ctx)
 	out := make([]format.Element, len(list))
 	for i, e := range list {
 		out[i] = e.Element
+		if b := bounds[e.node]; b != nil {
+			out[i].Bounds = b[:]
+		}
 	}
-	return out, nil
+	return out, ctx.Err()
 }
 
 // element describes a node. Of what holds others the content is without them.

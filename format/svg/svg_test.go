@@ -230,7 +230,7 @@ func TestReferences(t *testing.T) {
 
 func TestMalformed(t *testing.T) {
 	for _, b := range []string{"", "<svg", "<svg>", "<svg></g>", "<html></html>", "<svg><!-- ", `<svg a=b/>`, "<svg/><svg/>", strings.Repeat("<svg>", 2000)} {
-		if err := format.Validate(t.Context(), Format{}, format.Bytes([]byte(b))); !errors.Is(err, format.ErrMalformed) {
+		if err := (Format{}).Validate(t.Context(), format.Bytes([]byte(b))); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("%.20q: %v", b, err)
 		}
 	}

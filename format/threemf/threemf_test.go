@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"errors"
+	"fmt"
 	"image"
 	"image/png"
 	"io"
@@ -22,7 +23,7 @@ func TestSamples(t *testing.T) {
 	bad := files["assimp/malformed_property_index_oob.3mf"]
 	maps.DeleteFunc(files, func(name string, _ []byte) bool { return strings.Contains(name, "malformed") })
 	formattest.Run(t, Format{}, files)
-	if err := format.Validate(t.Context(), Format{}, format.Bytes(bad)); !errors.Is(err, format.ErrMalformed) {
+	if err := (Format{}).Validate(t.Context(), format.Bytes(bad)); !errors.Is(err, format.ErrMalformed) {
 		t.Errorf("a material that is not there: %v", err)
 	}
 	if _, err := format.Show(t.Context(), Format{}, format.Bytes(bad), 64); err != nil {
@@ -143,7 +144,7 @@ func put(t *testing.T, into, from []byte, ids ...string) ([]byte, *format.Grafti
 		t.Fatal(err)
 	}
 	b := formattest.All(t, g.Content)
-	if err := format.Validate(t.Context(), Format{}, format.Bytes(b)); err != nil {
+	if err := (Format{}).Validate(t.Context(), format.Bytes(b)); err != nil {
 		t.Fatal(err)
 	}
 	return b, g
@@ -214,7 +215,7 @@ func TestExtract(t *testing.T) {
 		if err != nil || len(m.Objects) != n {
 			t.Errorf("%s: %v, %v", id, m, err)
 		}
-		if err := format.Validate(t.Context(), Format{}, format.Bytes(b)); err != nil {
+		if err := (Format{}).Validate(t.Context(), format.Bytes(b)); err != nil {
 			t.Errorf("%s: %v", id, err)
 		}
 	}
@@ -250,12 +251,24 @@ func TestMalformed(t *testing.T) {
 		"transform": strings.Replace(olderModel, "0 0 7", "0 7", 1), "twice": strings.Replace(olderModel, `id="9"`, `id="1"`, 1), "cut": olderModel[:700],
 	} {
 		b := archive(t, "_rels/.rels", rels, "3D/3dmodel.model", text, "3D/Objects/more.model", morePart)
-		if err := format.Validate(t.Context(), Format{}, format.Bytes(b)); !errors.Is(err, format.ErrMalformed) {
+		if err := (Format{}).Validate(t.Context(), format.Bytes(b)); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := format.Validate(t.Context(), Format{}, format.Bytes(archive(t, "a", "b"))); !errors.Is(err, format.ErrMalformed) {
+	if err := (Format{}).Validate(t.Context(), format.Bytes(archive(t, "a", "b"))); !errors.Is(err, format.ErrMalformed) {
 		t.Errorf("another zip: %v", err)
+	}
+}
+
+// TestComponentsMultiply: objects that hold the next one twice, and that twice, end soon.
+func TestComponentsMultiply(t *testing.T) {
+	var objects strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&objects, `<object id="%d"><components><component objectid="%d"/><component objectid="%d"/></components></object>`, i, i+1, i+1)
+	}
+	text := `<model><resources>` + objects.String() + `<object id="40"/></resources><build><item objectid="0"/></build></model>`
+	if _, err := (Format{}).Model(t.Context(), format.Bytes(archive(t, "_rels/.rels", rels, "3D/3dmodel.model", text))); !errors.Is(err, format.ErrLimit) {
+		t.Error(err)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"varve/format"
@@ -307,7 +308,7 @@ func (l *layer) canonical(s span) string {
 		switch t.kind {
 		case numberToken:
 			v, _ := shape.Number(l.b[t.from:t.to])
-			fmt.Fprint(&out, v+0)
+			out.WriteString(strconv.FormatFloat(v+0, 'g', -1, 64))
 		case textToken:
 			fmt.Fprintf(&out, "%q", l.b[t.in:t.inEnd])
 		case assetToken:
