@@ -12,20 +12,8 @@ const (
 	maxDerived    = 64 << 20 // bytes of one thing that was made
 )
 
-// Derived returns what make makes, remembered in the cache under a name that says what it is made of and how. What
-// cannot be read back is made again.
-func (v *Vault) Derived(name string, make func() ([]byte, error)) ([]byte, error) {
-	if b, ok := v.Recollect(name); ok {
-		return b, nil
-	}
-	b, err := make()
-	if err == nil {
-		v.Remember(name, b)
-	}
-	return b, err
-}
-
-// Recollect returns what the cache has under a name.
+// Recollect returns what the cache has under a name, which says what it was made of and how. What cannot be read back
+// is not there.
 func (v *Vault) Recollect(name string) ([]byte, bool) {
 	d, id, err := v.derivedAt(name)
 	if err != nil {

@@ -39,6 +39,7 @@ type Item struct {
 
 	content string // its SHA-256; "" where that is not known
 	studio  *Studio
+	placed  *placed // nil of a loose file
 	close   func() error
 }
 
@@ -48,11 +49,15 @@ func (st *Studio) Open(ctx context.Context, s *varve.Snapshot, at string) (*Item
 	if err != nil {
 		return nil, err
 	}
-	return st.item(&Item{Input: f, Path: f.Name(), Snapshot: s, content: f.Content(), close: f.Close})
+	it := &Item{Path: f.Name(), Snapshot: s, content: f.Content()}
+	it.placed = &placed{Input: f, it: it, ctx: ctx}
+	it.Input = it.placed
+	it.close = func() error { return errors.Join(it.placed.Close(), f.Close()) }
+	return st.item(it)
 }
 
 // OpenLoose takes a file that is not one of the project: of it nothing is remembered. Closing it closes in, if that can
-// be closed.
+// be closed. If in is a [format.Folder], documents of several files are read by it.
 func (st *Studio) OpenLoose(at string, in format.Input) (*Item, error) {
 	it := &Item{Input: in, Path: at, Loose: true, close: func() error { return nil }}
 	if c, ok := in.(io.Closer); ok {
@@ -63,10 +68,10 @@ func (st *Studio) OpenLoose(at string, in format.Input) (*Item, error) {
 
 func (st *Studio) item(it *Item) (*Item, error) {
 	var err error
+	it.studio = st
 	if it.Format, err = st.Formats.Find(it.Path, it.Input); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", it.Path, err), it.close())
 	}
-	it.studio = st
 	return it, nil
 }
 
@@ -90,7 +95,7 @@ func (it *Item) FormatName() string {
 }
 
 // generation is in the names of all that is remembered: it grows when a format comes to see something else in a file.
-const generation = "1"
+const generation = "2"
 
 // Content returns the SHA-256 of the item, lower-case hex: of the folder's files all is read for it, once.
 func (it *Item) Content() (string, error) {
@@ -111,9 +116,10 @@ func (it *Item) key(what string) (string, error) {
 	return what + "/" + generation + "/" + it.FormatName() + "/" + content, err
 }
 
-// remembered returns what make makes of an item's content, from memory where it was made before. An error of make is
-// remembered too where it is one of the content. Of the folder's files nothing is: they are about to change.
-func remembered[T any](it *Item, what string, make func() (T, error)) (out T, err error) {
+// remembered returns what make makes of an item's content, from memory where it was made before of the same, and of the
+// same files beside it, as far as those were looked at. An error of make is remembered too where it is one of the
+// content. Of the folder's files nothing is: they are about to change.
+func remembered[T any](ctx context.Context, it *Item, what string, make func() (T, error)) (out T, err error) {
 	if it.Snapshot == nil {
 		return make()
 	}
@@ -121,40 +127,36 @@ func remembered[T any](it *Item, what string, make func() (T, error)) (out T, er
 	if err != nil {
 		return out, err
 	}
-	var made *T
-	b, err := it.studio.Vault.Derived(key, func() ([]byte, error) {
-		v, err := make()
-		r := result[T]{Value: v}
-		switch {
-		case errors.Is(err, format.ErrMalformed):
-			r.Malformed = err.Error()
-		case errors.Is(err, format.ErrUnsupported):
-			r.Unsupported = err.Error()
-		case err != nil:
-			return nil, err
-		default:
-			made = &v
+	if b, ok := it.studio.Vault.Recollect(key); ok {
+		var r result[T]
+		if json.Unmarshal(b, &r) == nil && it.placed.same(ctx, r.Beside) {
+			return r.Value, r.err()
 		}
-		return json.Marshal(r)
-	})
-	if err != nil {
+	}
+	out, err = make()
+	r := result[T]{Value: out, Beside: it.placed.seen()}
+	switch {
+	case errors.Is(err, format.ErrMalformed):
+		r.Malformed = err.Error()
+	case errors.Is(err, format.ErrUnsupported):
+		r.Unsupported = err.Error()
+	case err != nil:
 		return out, err
 	}
-	if made != nil {
-		return *made, nil
+	b, failed := json.Marshal(r)
+	if failed != nil {
+		return out, failed
 	}
-	var r result[T]
-	if err := json.Unmarshal(b, &r); err != nil {
-		return out, fmt.Errorf("%s: what is remembered of it: %w", it.Ref(), err)
-	}
-	return r.Value, r.err()
+	it.studio.Vault.Remember(key, b)
+	return out, err
 }
 
 // result is what a format made, or why not.
 type result[T any] struct {
-	Value       T      `json:"value"`
-	Malformed   string `json:"malformed,omitempty"`
-	Unsupported string `json:"unsupported,omitempty"`
+	Value       T                 `json:"value"`
+	Malformed   string            `json:"malformed,omitempty"`
+	Unsupported string            `json:"unsupported,omitempty"`
+	Beside      map[string]string `json:"beside,omitempty"` // the contents of files beside it, by path
 }
 
 func (r *result[T]) err() error {
@@ -178,7 +180,7 @@ func (v *verdict) Unwrap() error { return v.is }
 
 // Elements returns what is inside a file.
 func (it *Item) Elements(ctx context.Context) ([]format.Element, error) {
-	return remembered(it, "elements", func() ([]format.Element, error) { return format.Elements(ctx, it.Format, it.Input) })
+	return remembered(ctx, it, "elements", func() ([]format.Element, error) { return format.Elements(ctx, it.Format, it.Input) })
 }
 
 // Element finds an element by its id, its stable id, or a name that no other has.
@@ -238,6 +240,6 @@ func (it *Item) Extract(ctx context.Context, name string) (*format.Extract, erro
 
 // Validate is nil if the file is whole, as far as its format can tell.
 func (it *Item) Validate(ctx context.Context) error {
-	_, err := remembered(it, "valid", func() (bool, error) { return true, format.Validate(ctx, it.Format, it.Input) })
+	_, err := remembered(ctx, it, "valid", func() (bool, error) { return true, format.Validate(ctx, it.Format, it.Input) })
 	return err
 }

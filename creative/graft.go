@@ -64,7 +64,7 @@ func (st *Studio) PlanGraft(ctx context.Context, into, from *Item, names []strin
 	if err != nil {
 		return nil, err
 	}
-	result, err := format.Elements(ctx, into.Format, g.Content)
+	result, err := format.Elements(ctx, into.Format, format.InPlaceOf(g.Content, into.Input))
 	if err == nil {
 		err = format.Validate(ctx, into.Format, g.Content)
 	}

@@ -32,7 +32,7 @@ func (it *Item) Thumb(ctx context.Context, size int) (*Thumb, error) {
 	if size < 1 || size > MaxThumb {
 		return nil, fmt.Errorf("thumbnail of %d pixels: want 1 to %d", size, MaxThumb)
 	}
-	return remembered(it, fmt.Sprintf("thumb-%d", size), func() (*Thumb, error) {
+	return remembered(ctx, it, fmt.Sprintf("thumb-%d", size), func() (*Thumb, error) {
 		p, err := it.show(ctx, size)
 		if err != nil && !ofContent(err) {
 			return nil, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,18 +55,23 @@ type referencing struct {
 }
 
 func (e *env) referencing(ctx context.Context, at string) (*referencing, error) {
-	r := &referencing{studio: e.studio()}
-	if err := r.enter(ctx, need{}); err != nil {
+	s := e.studio()
+	if err := s.enter(ctx, need{}); err != nil {
 		return nil, err
 	}
-	var err error
-	if r.snap, err = e.resolve(r.place, at); err != nil {
+	snap, err := e.resolve(s.place, at)
+	if err != nil {
 		return nil, err
 	}
-	if r.graph, err = r.Graph(ctx, r.snap); err != nil {
-		return nil, fmt.Errorf("references of %s: %w", r.snap.Ref(), err)
+	return s.referencing(ctx, snap)
+}
+
+func (s *studio) referencing(ctx context.Context, snap *varve.Snapshot) (*referencing, error) {
+	g, err := s.Graph(ctx, snap)
+	if err != nil {
+		return nil, fmt.Errorf("references of %s: %w", snap.Ref(), err)
 	}
-	return r, nil
+	return &referencing{studio: s, snap: snap, graph: g}, nil
 }
 
 // node finds the file that an argument names.
@@ -321,10 +327,7 @@ func (e *env) collectVerb(at *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			paths, left := r.needed(i)
-			for _, x := range left {
-				e.say("varve: left out: %s needs %s, which is %s", name(r.graph.Nodes[x.From].Path), name(x.Reference.Raw), x.Status)
-			}
+			paths := r.withNeeds(i)
 			return e.restore(ctx, &restoreFlags{to: out, owner: e.root}, append([]string{r.snap.Ref()}, r.fromHere(paths)...))
 		},
 	}
@@ -333,17 +336,36 @@ func (e *env) collectVerb(at *string) *cobra.Command {
 	return e.changing(c)
 }
 
-// needed returns a file and all that it needs, and the references among them that lead out.
-func (r *referencing) needed(i int) (paths []string, left []*creative.Edge) {
-	for _, k := range append([]int{i}, r.graph.Needs(i)...) {
+// withNeeds returns files and all that they need, and tells of what cannot be had.
+func (r *referencing) withNeeds(of ...int) (paths []string) {
+	for _, k := range append(of, r.graph.Needs(of...)...) {
 		paths = append(paths, r.graph.Nodes[k].Path)
 		for _, x := range r.graph.Out(k) {
 			if x.To < 0 && x.Status != creative.Network {
-				left = append(left, x)
+				r.e.say("varve: left out: %s needs %s, which is %s", name(r.graph.Nodes[x.From].Path), name(x.Reference.Raw), x.Status)
 			}
 		}
+		r.e.tellBroken(r.graph, k)
 	}
-	return paths, left
+	return paths
+}
+
+// withNeeds returns paths of a snapshot, and those of all that the files there need.
+func (e *env) withNeeds(ctx context.Context, p *place, snap *varve.Snapshot, paths []string) ([]string, error) {
+	s := e.studio()
+	s.take(p)
+	r, err := s.referencing(ctx, snap)
+	if err != nil {
+		return nil, err
+	}
+	var of []int
+	for i := range r.graph.Nodes {
+		at := r.graph.Nodes[i].Path
+		if slices.ContainsFunc(paths, func(p string) bool { return at == p || strings.HasPrefix(at, p+"/") }) {
+			of = append(of, i)
+		}
+	}
+	return append(paths, r.withNeeds(of...)[len(of):]...), nil
 }
 
 // fromHere names paths of the project as seen from the current folder.

@@ -70,7 +70,7 @@ func (d *document) meshBounds(i int) mesh.Bounds {
 
 // Model gives the meshes of the scene that is shown first, one object for each node that has one; of a file without
 // scenes those of all nodes, without nodes all meshes. Y is up, units are metres. Skins and morphs are left at rest.
-// What is compressed or in another file is ErrUnsupported, with what.
+// What is compressed, or in a file that is not there, is ErrUnsupported, with what.
 func (Format) Model(ctx context.Context, in format.Input) (*mesh.Model, error) {
 	r, err := read(in)
 	if err != nil {
