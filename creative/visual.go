@@ -128,22 +128,19 @@ func (v *Visual) compareImages(ctx context.Context, o raster.Options) error {
 		return err
 	}
 	if !ok {
-		if a, b, ok, err = both(v, "picture", func(it *Item) (*raster.Image, error) { return picture(ctx, it) }); !ok || err != nil {
+		p, q, ok, err := both(v, "picture", func(it *Item) (*format.Picture, error) { return format.Show(ctx, it.Format, it.Input, MaxThumb) })
+		if !ok || err != nil {
 			return err
 		}
-		v.Notes = append(v.Notes, "the pixels cannot be had: the pictures that the application has put into the files were compared")
+		a, b = p.Image, q.Image
+		if p.Source == format.Embedded || q.Source == format.Embedded {
+			v.Notes = append(v.Notes, "the pixels cannot be had: the pictures that the application has put into the files were compared")
+		} else {
+			v.Notes = append(v.Notes, fmt.Sprintf("compared as drawn, %d×%d and %d×%d pixels", a.Width, a.Height, b.Width, b.Height))
+		}
 	}
 	v.Image, err = raster.Compare(ctx, a, b, o)
 	return err
-}
-
-// picture is the largest embedded picture of a file.
-func picture(ctx context.Context, it *Item) (*raster.Image, error) {
-	p, err := format.Show(ctx, it.Format, it.Input, MaxThumb)
-	if err != nil {
-		return nil, err
-	}
-	return p.Image, nil
 }
 
 // Mode is a way to draw what differs.
