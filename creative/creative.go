@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"varve"
 	"varve/format"
@@ -116,12 +117,26 @@ func (it *Item) key(what string) (string, error) {
 	return what + "/" + generation + "/" + it.FormatName() + "/" + content, err
 }
 
+// patience is how long a format may look at one file of many.
+const patience = 2 * time.Minute
+
+// limited ends what takes longer than patience, with ErrLimit.
+func limited[T any](ctx context.Context, make func(context.Context) (T, error)) (T, error) {
+	timed, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	out, err := make(timed)
+	if err != nil && ctx.Err() == nil && timed.Err() != nil {
+		err = fmt.Errorf("it takes more than %v: %w", patience, format.ErrLimit)
+	}
+	return out, err
+}
+
 // remembered returns what make makes of an item's content, from memory where it was made before of the same, and of the
 // same files beside it, as far as those were looked at. An error of make is remembered too where it is one of the
 // content. Of the folder's files nothing is: they are about to change.
-func remembered[T any](ctx context.Context, it *Item, what string, make func() (T, error)) (out T, err error) {
+func remembered[T any](ctx context.Context, it *Item, what string, make func(context.Context) (T, error)) (out T, err error) {
 	if it.Snapshot == nil {
-		return make()
+		return limited(ctx, make)
 	}
 	key, err := it.key(what)
 	if err != nil {
@@ -133,7 +148,7 @@ func remembered[T any](ctx context.Context, it *Item, what string, make func() (
 			return r.Value, r.err()
 		}
 	}
-	out, err = make()
+	out, err = limited(ctx, make)
 	r := result[T]{Value: out, Beside: it.placed.seen()}
 	switch {
 	case errors.Is(err, format.ErrMalformed):
@@ -180,7 +195,7 @@ func (v *verdict) Unwrap() error { return v.is }
 
 // Elements returns what is inside a file.
 func (it *Item) Elements(ctx context.Context) ([]format.Element, error) {
-	return remembered(ctx, it, "elements", func() ([]format.Element, error) { return format.Elements(ctx, it.Format, it.Input) })
+	return remembered(ctx, it, "elements", func(ctx context.Context) ([]format.Element, error) { return format.Elements(ctx, it.Format, it.Input) })
 }
 
 // Element finds an element by its id, its stable id, or a name that no other has.
@@ -240,6 +255,6 @@ func (it *Item) Extract(ctx context.Context, name string) (*format.Extract, erro
 
 // Validate is nil if the file is whole, as far as its format can tell.
 func (it *Item) Validate(ctx context.Context) error {
-	_, err := remembered(ctx, it, "valid", func() (bool, error) { return true, format.Validate(ctx, it.Format, it.Input) })
+	_, err := remembered(ctx, it, "valid", func(ctx context.Context) (bool, error) { return true, format.Validate(ctx, it.Format, it.Input) })
 	return err
 }

@@ -65,11 +65,14 @@ func (m *memory) fact(ctx context.Context, s *varve.Snapshot, n *Node) (*fact, e
 		return nil, err
 	}
 	defer it.Close()
-	f := &fact{}
-	f.References, err = format.References(ctx, it.Format, it.Input)
-	if err == nil {
-		f.Names, err = format.Names(ctx, it.Format, it.Input)
-	}
+	f, err := limited(ctx, func(ctx context.Context) (*fact, error) {
+		f := &fact{}
+		var err error
+		if f.References, err = format.References(ctx, it.Format, it.Input); err == nil {
+			f.Names, err = format.Names(ctx, it.Format, it.Input)
+		}
+		return f, err
+	})
 	switch {
 	case err == nil:
 		f.Format = it.FormatName()

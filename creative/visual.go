@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"varve/format"
 	"varve/format/mesh"
@@ -137,6 +138,11 @@ func (v *Visual) compareImages(ctx context.Context, o raster.Options) error {
 			v.Notes = append(v.Notes, "the pixels cannot be had: the pictures that the application has put into the files were compared")
 		} else {
 			v.Notes = append(v.Notes, fmt.Sprintf("compared as drawn, %d×%d and %d×%d pixels", a.Width, a.Height, b.Width, b.Height))
+		}
+		for _, of := range []*format.Picture{p, q} {
+			if note := of.Note; note != "" && !slices.Contains(v.Notes, note) {
+				v.Notes = append(v.Notes, note)
+			}
 		}
 	}
 	v.Image, err = raster.Compare(ctx, a, b, o)

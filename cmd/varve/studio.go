@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"varve/creative"
@@ -22,10 +23,16 @@ type studio struct {
 	place *place
 	*creative.Studio
 	open []*creative.Item
+	err  error // of the settings: why nothing is opened
 }
 
 func (e *env) studio() *studio {
-	return &studio{e: e, Studio: &creative.Studio{Formats: formats()}}
+	s := &studio{e: e, Studio: &creative.Studio{Formats: formats()}}
+	own, err := e.viewers()
+	s.err = err
+	last := len(s.Formats) - 1 // the one that finds previews: what the user has declared is better
+	s.Formats = slices.Concat(s.Formats[:last], own, s.Formats[last:])
+	return s
 }
 
 // Close lets all files go that were opened.
@@ -37,8 +44,8 @@ func (s *studio) Close() {
 
 // enter opens the vault and the project.
 func (s *studio) enter(ctx context.Context, n need) error {
-	if s.place != nil {
-		return nil
+	if s.err != nil || s.place != nil {
+		return s.err
 	}
 	p, err := s.e.open(ctx, n)
 	if err != nil {
@@ -61,6 +68,9 @@ func (s *studio) item(ctx context.Context, arg string) (it *creative.Item, err e
 			s.open = append(s.open, it)
 		}
 	}()
+	if s.err != nil {
+		return nil, s.err
+	}
 	full := s.e.abs(arg)
 	info, err := os.Stat(full)
 	if err == nil && info.Mode().IsRegular() {
