@@ -217,13 +217,13 @@ func newAtelier(t *testing.T) *atelier {
 }
 
 // reopen is another process.
-func (a *atelier) reopen(f format.Format) {
+func (a *atelier) reopen(f ...format.Format) {
 	a.t.Helper()
 	cache, err := disk.Create(filepath.Join(a.dir, "cache"))
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	known := format.Set{f}
+	known := format.Set(f)
 	v, _, err := varve.OpenOrCreate(a.t.Context(), filepath.Join(a.dir, "vault"), varve.Options{Formats: known, Cache: cache,
 		Now: func() time.Time { return time.Unix(0, a.now.Add(int64(time.Second))) }})
 	if err != nil {

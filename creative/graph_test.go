@@ -157,15 +157,15 @@ func TestRelink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := a.Relinks(ctx, g)
+	all, err := a.Relinks(ctx, s, g)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
 	var sure []Relink
 	for _, r := range all {
-		got = append(got, fmt.Sprintf("%s → %s %v", r.Raw, r.NewRaw, r.Sure))
-		if r.Sure {
+		got = append(got, fmt.Sprintf("%s → %s %v", r.Raw, r.NewRaw, r.Sure()))
+		if r.Sure() {
 			sure = append(sure, r)
 		}
 	}

@@ -73,12 +73,11 @@ func (m *memory) fact(ctx context.Context, s *varve.Snapshot, n *Node) (*fact, e
 		}
 		return f, err
 	})
+	f.Format = it.FormatName()
 	switch {
-	case err == nil:
-		f.Format = it.FormatName()
 	case errors.Is(err, format.ErrMalformed), errors.Is(err, format.ErrLimit), errors.Is(err, format.ErrFailed):
-		f.Format, f.Broken = it.FormatName(), err.Error()
-	case errors.Is(err, format.ErrUnsupported): // it refers to nothing that is known
+		f.Broken = err.Error()
+	case err == nil, errors.Is(err, format.ErrUnsupported): // of what is not supported, it refers to nothing that is known
 	default:
 		return nil, err
 	}
