@@ -20,7 +20,7 @@ import (
 
 // The system that this one follows had features that could not work. Each of their defects would be caught here; those of
 // its workspaces in creative/workspace (TestCapture and TestRestore, which keep and put back at the paths of a machine), that
-// a replaced layer broke a Photoshop document in format/psd (TestGraft and what ImageMagick and GIMP make of it).
+// a replaced layer broke a Photoshop document in format/psd (TestGraftOfEdits and what ImageMagick and GIMP make of it).
 
 // TestOriginalTimelineIsLost: timelines were named by a hash that was another in each process, and by the bare name, so
 // that files of one name in two folders had one.

@@ -134,7 +134,7 @@ func objects() []object {
 		{name: "reference_file", by: "refs orphans, uses, needs, cycles, duplicates", fields: []field{
 			path, req("bytes", "integer", ""), req("sha256", "string", ""), req("format", "string", ""), opt("group", "integer", "the same for files of one content, or one cycle")}},
 		{name: "relink", by: "refs relink", fields: []field{
-			req("from", "string", ""), req("raw", "string", ""), req("old", "string", ""), req("new", "string", "where the file is now"), req("new_raw", "string", ""), req("sure", "bool", "it has the very content"), req("done", "bool", ""), opt("reason", "string", "why not")}},
+			req("from", "string", ""), req("raw", "string", ""), req("old", "string", ""), req("new", "string", "where the file is now"), req("new_raw", "string", ""), req("sure", "bool", "it has the very content"), req("by", "string", "what it has in common with the file that is gone: content, name, look"), req("done", "bool", ""), opt("reason", "string", "why not")}},
 		{name: "workspace", by: "workspace capture, workspace ls", fields: []field{
 			req("app", "string", ""), req("app_version", "string", ""), req("files", "integer", ""), req("bytes", "integer", ""), req("redacted", "[]redaction", "files that had secrets"), req("left_out", "[]omission", ""), req("state", "string", "id of the snapshot of it"), req("version", "integer", "of that"), req("of", "string", "id of the project's snapshot"), req("time", "string", ""), dry}},
 		{name: "workspace_app", by: "workspace apps", fields: []field{req("app", "string", ""), req("name", "string", ""), req("found", "[]place", ""), req("groups", "[]group", ""), req("verified", "[]proof", "who saw it work")}},
