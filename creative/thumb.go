@@ -117,8 +117,13 @@ func (it *Item) draw(ctx context.Context, size int) (*format.Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := mesh.Render(ctx, m, it.camera(m), size, size)
-	return &format.Picture{Image: p, Source: format.Rendered}, err
+	return format.Guard(it.Format, func() (*format.Picture, error) { // textures are read while it is drawn
+		p, err := mesh.Render(ctx, m, it.camera(m), size, size)
+		if err != nil {
+			return nil, err
+		}
+		return &format.Picture{Image: p, Source: format.Rendered, Note: m.Untextured()}, nil
+	})
 }
 
 // camera is the one that the file's versions are seen by: that of the first that was drawn, while the model stays

@@ -178,7 +178,8 @@ func (v *Visual) Picture(ctx context.Context, m Mode, size int) (*raster.Image, 
 	var both [2]*raster.Image
 	for i, of := range []*mesh.Model{v.oldMesh, v.newMesh} {
 		var err error
-		if both[i], err = mesh.Render(ctx, of, camera, size, size); err != nil {
+		both[i], err = format.Guard(v.new.Format, func() (*raster.Image, error) { return mesh.Render(ctx, of, camera, size, size) })
+		if err != nil {
 			return nil, err
 		}
 	}

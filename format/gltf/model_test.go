@@ -174,20 +174,24 @@ func TestValidateFindsDamage(t *testing.T) {
 	}
 }
 
-// TestPictureShows: a scene of a real file fills the picture.
+// TestPictureShows: a scene of a real file fills the picture, with the wood that is on it.
 func TestPictureShows(t *testing.T) {
 	p, err := format.Show(t.Context(), Format{}, format.Bytes(formattest.Sample(t, "gltf/generated-blender/base.glb")), 128)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := 0
-	for i := 3; i < len(p.Image.U8); i += 4 {
-		if p.Image.U8[i] > 0 {
+	n, brown := 0, 0
+	for i := 0; i < len(p.Image.U8); i += 4 {
+		c := p.Image.U8[i:][:4]
+		if c[3] > 0 {
 			n++
 		}
+		if c[0] > 40 && int(c[0]) > int(c[2])*3/2 {
+			brown++
+		}
 	}
-	if n < 128*128/10 || p.Source != format.Rendered || p.Note == "" {
-		t.Errorf("%d pixels, %s, %q", n, p.Source, p.Note)
+	if n < 128*128/10 || brown < n/20 || p.Source != format.Rendered || p.Note != "" {
+		t.Errorf("%d pixels, %d of wood, %s, %q", n, brown, p.Source, p.Note)
 	}
 }
 

@@ -2,11 +2,13 @@ package obj
 
 import (
 	"context"
+	"path"
 
 	"varve/format"
 	"varve/format/mesh"
 	"varve/format/shape"
 	"varve/format/splice"
+	"varve/format/texture"
 )
 
 // Model returns a mesh for each object or group that has faces. What its materials look like is read from the libraries
@@ -66,6 +68,10 @@ func (s *scene) paint(ctx context.Context, to []mesh.Material) {
 			if c, ok := shape.Numbers([]byte(m.color), 3); ok && len(c) == 3 {
 				to[k].Color = [4]float32{float32(c[0]), float32(c[1]), float32(c[2]), 1}
 			}
+			if raw := m.maps["map_Kd"]; raw != "" {
+				to[k].Texture = s.texture(ctx, path.Dir(at), raw)
+				to[k].Color = [4]float32{1, 1, 1, 1} // the picture stands in its place
+			}
 		}
 	}
 }
@@ -98,6 +104,15 @@ func (s *scene) model(ctx context.Context) (*mesh.Model, error) {
 		m.Objects = append(m.Objects, mesh.Object{ID: p.id, Name: p.name, Mesh: made, Transform: mesh.Identity()})
 	}
 	return m, nil
+}
+
+// texture is a picture that a library in a folder names.
+func (s *scene) texture(ctx context.Context, folder, raw string) *mesh.Texture {
+	at, style := splice.Path(raw)
+	if style != format.Relative {
+		return nil
+	}
+	return texture.Beside(ctx, s.in, path.Join(folder, at), true)
 }
 
 // builder makes vertices of corners. Nearly all of those at one position have one normal and one texture coordinate:
