@@ -114,7 +114,11 @@ func (it *Item) Content() (string, error) {
 // key names what is made of the item's content by its format.
 func (it *Item) key(what string) (string, error) {
 	content, err := it.Content()
-	return what + "/" + generation + "/" + it.FormatName() + "/" + content, err
+	of := it.FormatName()
+	if r, ok := it.Format.(format.Reviser); ok {
+		of += "/" + r.Revision()
+	}
+	return what + "/" + generation + "/" + of + "/" + content, err
 }
 
 // patience is how long a format may look at one file of many.

@@ -109,6 +109,9 @@ func parseViewers(b []byte) ([]*viewer, error) {
 // Name is "viewer-" and the name that the user gave.
 func (v *viewer) Name() string { return "viewer-" + v.ID }
 
+// Revision is another for another command.
+func (v *viewer) Revision() string { return strings.Join(v.Command, "\x00") }
+
 // Match goes by the name.
 func (v *viewer) Match(name string, _ []byte) bool {
 	for _, p := range v.Files {
