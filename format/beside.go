@@ -3,6 +3,7 @@ package format
 import (
 	"fmt"
 	"io/fs"
+	"path"
 )
 
 // Folder is an Input that has files beside it, by which documents of several files are read: a .gltf with its .bin.
@@ -16,7 +17,7 @@ type Folder interface {
 // Beside opens a file beside another, if that is a Folder; fs.ErrNotExist if not, or if there is none.
 func Beside(in Input, at string) (Input, error) {
 	if f, ok := in.(Folder); ok {
-		return f.Beside(at)
+		return f.Beside(path.Clean(at))
 	}
 	return nil, fmt.Errorf("%.200q: %w", at, fs.ErrNotExist)
 }
