@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"io/fs"
 	"math"
 	"slices"
 	"strings"
@@ -291,19 +290,6 @@ func TestTextures(t *testing.T) {
 	}
 }
 
-// folder is a file with others beside it.
-type folder struct {
-	format.Input
-	files map[string][]byte
-}
-
-func (f folder) Beside(at string) (format.Input, error) {
-	if b, ok := f.files[at]; ok {
-		return format.Bytes(b), nil
-	}
-	return nil, fs.ErrNotExist
-}
-
 // TestTextureBeside: a picture is found through a sampler and a surface, through an instance_image, or by its id alone.
 func TestTextureBeside(t *testing.T) {
 	const text = `<COLLADA><library_images><image id="im">IMAGE</image></library_images>
@@ -330,7 +316,7 @@ func TestTextureBeside(t *testing.T) {
 		"of nothing": {"<init_from>a%20b.png</init_from>", sampler, "sa", false},
 	} {
 		doc := strings.NewReplacer("IMAGE", c.image, "PARAMS", c.params, "NAME", c.texture).Replace(text)
-		m, err := format.Model(t.Context(), Format{}, folder{format.Bytes([]byte(doc)), map[string][]byte{"a b.png": b.Bytes()}})
+		m, err := format.Model(t.Context(), Format{}, formattest.Folder{Input: format.Bytes([]byte(doc)), Files: map[string][]byte{"a b.png": b.Bytes()}})
 		if err != nil || len(m.Materials) != 1 {
 			t.Fatal(name, err)
 		}

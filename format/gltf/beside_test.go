@@ -4,35 +4,21 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"testing"
 
 	"varve/format"
 	"varve/format/formattest"
 )
 
-// folder is a file with others beside it.
-type folder struct {
-	format.Input
-	files map[string][]byte
-}
-
-func (f folder) Beside(at string) (format.Input, error) {
-	if b, ok := f.files[at]; ok {
-		return format.Bytes(b), nil
-	}
-	return nil, fs.ErrNotExist
-}
-
 // split makes a .gltf and a .bin of a GLB with one buffer.
-func split(t *testing.T, b []byte) folder {
+func split(t *testing.T, b []byte) formattest.Folder {
 	t.Helper()
 	d, err := open(format.Bytes(b))
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := bytes.Replace(d.b, []byte(`"buffers":[{`), []byte(`"buffers":[{"uri":"the%20scene.bin",`), 1)
-	return folder{format.Bytes(text), map[string][]byte{"the scene.bin": b[d.bin.off : d.bin.off+d.bin.n]}}
+	return formattest.Folder{Input: format.Bytes(text), Files: map[string][]byte{"the scene.bin": b[d.bin.off : d.bin.off+d.bin.n]}}
 }
 
 // TestBesides: a .gltf with its buffer beside it is what the GLB of both is.
@@ -66,7 +52,7 @@ func TestBesides(t *testing.T) {
 // TestBesidesGraft: a mesh comes out of one buffer into a file that has another.
 func TestBesidesGraft(t *testing.T) {
 	from, into := split(t, still()), split(t, still(`"name":"Cup"`, `"name":"Cup","translation":[0,2,0]`))
-	clear(into.files["the scene.bin"])
+	clear(into.Files["the scene.bin"])
 	graft := func(into, from format.Input, ids ...string) (*format.Grafting, error) {
 		return format.Graft(t.Context(), Format{}, into, from, ids)
 	}
@@ -109,7 +95,7 @@ func TestBesidesGraft(t *testing.T) {
 	if _, err := graft(into, from.Input, "meshes/0"); !errors.As(err, &refused) {
 		t.Errorf("without the buffer: %v, want a refusal", err)
 	}
-	short := folder{from.Input, map[string][]byte{"the scene.bin": make([]byte, 10)}}
+	short := formattest.Folder{Input: from.Input, Files: map[string][]byte{"the scene.bin": make([]byte, 10)}}
 	if _, err := format.Model(t.Context(), Format{}, short); !errors.Is(err, format.ErrUnsupported) {
 		t.Errorf("a buffer that is too short: %v", err)
 	}

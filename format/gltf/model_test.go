@@ -177,7 +177,7 @@ func TestValidateFindsDamage(t *testing.T) {
 // TestPictureShows: a scene of a real file fills the picture, with what is on its surfaces; without that it says so.
 func TestPictureShows(t *testing.T) {
 	const dir = "gltf/assimp/BoxTextured-glTF/"
-	f := folder{format.Bytes(formattest.Sample(t, dir+"BoxTextured.gltf")), map[string][]byte{
+	f := formattest.Folder{Input: format.Bytes(formattest.Sample(t, dir+"BoxTextured.gltf")), Files: map[string][]byte{
 		"BoxTextured0.bin": formattest.Sample(t, dir+"BoxTextured0.bin"), "CesiumLogoFlat.png": formattest.Sample(t, dir+"CesiumLogoFlat.png")}}
 	for _, c := range []struct {
 		note    string
@@ -203,7 +203,7 @@ func TestPictureShows(t *testing.T) {
 		if n < 128*128/4 || (blue > n/10 && green > n/10) != c.colours || p.Source != format.Rendered || p.Note != c.note {
 			t.Errorf("%d pixels, %d blue, %d green, %s, %q", n, blue, green, p.Source, p.Note)
 		}
-		delete(f.files, "CesiumLogoFlat.png")
+		delete(f.Files, "CesiumLogoFlat.png")
 	}
 }
 

@@ -3,7 +3,6 @@ package obj
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"math"
 	"slices"
@@ -397,23 +396,10 @@ func BenchmarkModel(b *testing.B) {
 	}
 }
 
-// folder is a file with others beside it.
-type folder struct {
-	format.Input
-	files map[string]string
-}
-
-func (f folder) Beside(at string) (format.Input, error) {
-	if b, ok := f.files[at]; ok {
-		return format.Bytes([]byte(b)), nil
-	}
-	return nil, fs.ErrNotExist
-}
-
 // TestMaterialsBeside: the colours of the first library that has a material count, and a picture says what it lacks.
 func TestMaterialsBeside(t *testing.T) {
 	text := format.Bytes([]byte("mtllib a b.mtl c.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nusemtl red\nf 1 2 3\nusemtl blue\nf 1 3 2\nusemtl lost\nf 2 3 1\n"))
-	f := folder{text, map[string]string{"a b.mtl": "newmtl red\nKd 1 0.25 0\n", "c.mtl": "newmtl red\nKd 0 0 0\nnewmtl blue\nKd 0 0 1\n"}}
+	f := formattest.Folder{Input: text, Files: map[string][]byte{"a b.mtl": []byte("newmtl red\nKd 1 0.25 0\n"), "c.mtl": []byte("newmtl red\nKd 0 0 0\nnewmtl blue\nKd 0 0 1\n")}}
 	m, err := format.Model(t.Context(), Format{}, f)
 	if err != nil {
 		t.Fatal(err)
@@ -425,10 +411,10 @@ func TestMaterialsBeside(t *testing.T) {
 		}
 	}
 	for _, c := range []struct {
-		files map[string]string
+		files map[string][]byte
 		note  bool
-	}{{f.files, true}, {nil, true}, {map[string]string{"a b.mtl": "newmtl red\nnewmtl blue\nnewmtl lost\n"}, false}, {map[string]string{"a b.mtl": "nonsense"}, true}} {
-		p, err := format.Show(t.Context(), Format{}, folder{text, c.files}, 32)
+	}{{f.Files, true}, {nil, true}, {map[string][]byte{"a b.mtl": []byte("newmtl red\nnewmtl blue\nnewmtl lost\n")}, false}, {map[string][]byte{"a b.mtl": []byte("nonsense")}, true}} {
+		p, err := format.Show(t.Context(), Format{}, formattest.Folder{Input: text, Files: c.files}, 32)
 		if err != nil || (p.Note != "") != c.note {
 			t.Errorf("%v: %+v, %v", c.files, p, err)
 		}

@@ -11,19 +11,8 @@ import (
 	"testing"
 
 	"varve/format"
+	"varve/format/formattest"
 )
-
-type folder struct {
-	format.Input
-	files map[string][]byte
-}
-
-func (f folder) Beside(at string) (format.Input, error) {
-	if b, ok := f.files[at]; ok {
-		return format.Bytes(b), nil
-	}
-	return nil, fs.ErrNotExist
-}
 
 // TestBeside: pictures of several kinds are read from beside a file, by what they are and not by their names; what is not
 // there, or no picture, is an error.
@@ -34,7 +23,7 @@ func TestBeside(t *testing.T) {
 	if err := errors.Join(png.Encode(&p, m), jpeg.Encode(&j, m, nil)); err != nil {
 		t.Fatal(err)
 	}
-	f := folder{format.Bytes(nil), map[string][]byte{"a.png": p.Bytes(), "b.jpg": j.Bytes(), "really a.jpg": p.Bytes(), "cut.png": p.Bytes()[:40], "no.txt": []byte("text")}}
+	f := formattest.Folder{Input: format.Bytes(nil), Files: map[string][]byte{"a.png": p.Bytes(), "b.jpg": j.Bytes(), "really a.jpg": p.Bytes(), "cut.png": p.Bytes()[:40], "no.txt": []byte("text")}}
 	for at, want := range map[string]error{"a.png": nil, "b.jpg": nil, "really a.jpg": nil, "cut.png": format.ErrMalformed, "no.txt": format.ErrUnsupported, "gone.png": fs.ErrNotExist} {
 		x := Beside(t.Context(), f, at, true)
 		for range 2 {
