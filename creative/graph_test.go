@@ -197,6 +197,20 @@ func TestRelink(t *testing.T) {
 	}
 }
 
+// TestNewFormat: what a file refers to is known when a format for it comes along.
+func TestNewFormat(t *testing.T) {
+	a := newAtelier(t)
+	a.reopen()
+	s := a.snap(map[string]string{"a.doc": "DOC; R relative b.txt", "b.txt": "b"})
+	for i, want := range []int{0, 1} {
+		g, err := a.Graph(t.Context(), s)
+		if err != nil || len(g.Edges) != want {
+			t.Errorf("%d: %d edges, %v", i, len(g.Edges), err)
+		}
+		a.reopen(doc{asked: &a.asked})
+	}
+}
+
 func TestRelative(t *testing.T) {
 	for _, c := range [][3]string{{"a.doc", "b.png", "b.png"}, {"x/a.doc", "x/b.png", "b.png"}, {"x/a.doc", "b.png", "../b.png"}, {"x/y/a.doc", "x/z/b.png", "../z/b.png"}, {"a.doc", "x/b.png", "x/b.png"}, {"x/y/a.doc", "x/b", "../b"}, {"b/a.doc", "b", "../b"}} {
 		if got := relative(c[0], c[1]); got != c[2] {

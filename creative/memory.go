@@ -33,7 +33,14 @@ type shelf struct {
 
 func newMemory(st *Studio) *memory { return &memory{studio: st, parts: map[string]*shelf{}} }
 
-func memoryName(part string) string { return "facts/" + generation + "/" + part }
+// name is another where other formats are known: a file that none knew may have one now.
+func (m *memory) name(part string) string {
+	var known []string
+	for _, f := range m.studio.Formats {
+		known = append(known, f.Name())
+	}
+	return "facts/" + generation + "/" + strings.Join(known, " ") + "/" + part
+}
 
 func (m *memory) shelf(content string) *shelf {
 	part := content[:2]
@@ -41,7 +48,7 @@ func (m *memory) shelf(content string) *shelf {
 		return s
 	}
 	s := &shelf{by: map[string]*fact{}}
-	if b, ok := m.studio.Vault.Recollect(memoryName(part)); ok {
+	if b, ok := m.studio.Vault.Recollect(m.name(part)); ok {
 		if json.Unmarshal(b, &s.by) != nil {
 			s.by = map[string]*fact{}
 		}
@@ -92,7 +99,7 @@ func (m *memory) save() {
 			continue
 		}
 		if b, err := json.Marshal(s.by); err == nil {
-			m.studio.Vault.Remember(memoryName(part), b)
+			m.studio.Vault.Remember(m.name(part), b)
 		}
 	}
 }

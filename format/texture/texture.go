@@ -13,6 +13,7 @@ import (
 	"varve/format/jpeg"
 	"varve/format/mesh"
 	"varve/format/png"
+	"varve/format/pnm"
 	"varve/format/raster"
 	"varve/format/tga"
 	"varve/format/tiff"
@@ -29,7 +30,7 @@ func Decode(ctx context.Context, name string, in format.Input) (*raster.Image, e
 }
 
 func kinds() format.Set {
-	return format.Set{png.Format{}, jpeg.Format{}, webp.Format{}, dds.Format{}, bmp.Format{}, tiff.Format{}, tga.Format{}}
+	return format.Set{png.Format{}, jpeg.Format{}, webp.Format{}, dds.Format{}, bmp.Format{}, tiff.Format{}, pnm.Format{}, tga.Format{}}
 }
 
 // Beside is the texture at a path beside a file; up says that v = 0 is its bottom.
