@@ -420,3 +420,25 @@ func TestMaterialsBeside(t *testing.T) {
 		}
 	}
 }
+
+// TestUniformMaterial: another shape of one material is a change of shape alone; another material is told, on all faces or
+// on some.
+func TestUniformMaterial(t *testing.T) {
+	const text = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 1 1 0\nusemtl a\no X\nf 1 2 3\nf 2 4 3\n"
+	base := byID(t, text)["o:X"]
+	for edit, want := range map[[2]string]string{{"v 1 1 0", "v 2 2 0"}: "geometry", {"usemtl a", "usemtl b"}: "properties", {"f 2 4 3", "usemtl b\nf 2 4 3"}: "materials properties", {"usemtl a\n", ""}: "properties"} {
+		e := byID(t, strings.Replace(text, edit[0], edit[1], 1))["o:X"]
+		var got []string
+		for _, name := range []string{"geometry", "materials"} {
+			if e.Aspects[name] != base.Aspects[name] {
+				got = append(got, name)
+			}
+		}
+		if e.Properties["materials"] != base.Properties["materials"] {
+			got = append(got, "properties")
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q: %v, want %s", edit, got, want)
+		}
+	}
+}
