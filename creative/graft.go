@@ -186,6 +186,11 @@ func (g *Graft) findNeeds(ctx context.Context) error {
 	return nil
 }
 
+// Restores reports whether Apply brings back files that are needed.
+func (g *Graft) Restores(withNeeds bool) bool {
+	return withNeeds && slices.ContainsFunc(g.Needs, func(n Need) bool { return n.Available })
+}
+
 // Apply writes the grafted file, and with it, if so asked, the files that are needed and available, after a safety
 // snapshot. It refuses where the file is not the project's any more as it was when the graft was planned.
 func (g *Graft) Apply(ctx context.Context, withNeeds bool) (*varve.PutResult, error) {

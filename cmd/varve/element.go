@@ -321,6 +321,7 @@ func (e *env) graft(ctx context.Context, arg string, f *graftFlags) error {
 	j := e.graftOf(g, into, from, f)
 	switch {
 	case e.dry:
+	case f.out == "" && len(g.Changes) == 0 && !g.Restores(f.needs): // it is there as it was: no safety snapshot, nothing to undo
 	case f.out != "":
 		if err := e.writeNew(f.out, f.force, func(w *os.File) error { _, err := g.Content.WriteTo(w); return err }); err != nil {
 			return err
@@ -339,7 +340,27 @@ func (e *env) graft(ctx context.Context, arg string, f *graftFlags) error {
 	if e.json {
 		return e.emit(j)
 	}
-	e.tellGraft(g, &j)
+	if e.tellGraft(g, &j); len(g.Changes) == 0 && f.out == "" {
+		return e.tellOthers(ctx, from, into)
+	}
+	return nil
+}
+
+// tellOthers says what does differ between two versions of which what was asked for does not.
+func (e *env) tellOthers(ctx context.Context, from, into *creative.Item) error {
+	old, err := from.Elements(ctx)
+	if err != nil {
+		return err
+	}
+	now, err := into.Elements(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range creative.Compare(old, now) {
+		if x := c.Old; x != nil {
+			e.say("what differs from %s: %s %s (--element %s)", name(from.Ref()), x.Kind, name(x.Name), name(x.ID))
+		}
+	}
 	return nil
 }
 
@@ -359,16 +380,16 @@ func (e *env) graftOf(g *creative.Graft, into, from *creative.Item, f *graftFlag
 }
 
 func (e *env) tellGraft(g *creative.Graft, j *graftJSON) {
-	word := "grafted into "
-	if e.dry {
-		word = "would graft into "
+	switch {
+	case len(g.Changes) == 0 && j.Output == j.Into:
+		e.printf("%s has it as %s had it\n", name(j.Into), name(j.From))
+	case e.dry:
+		e.printf("would graft into %s from %s:\n", name(j.Output), name(j.From))
+	default:
+		e.printf("grafted into %s from %s:\n", name(j.Output), name(j.From))
 	}
-	e.printf("%s%s from %s:\n", word, name(j.Output), name(j.From))
 	for i := range g.Changes {
 		e.printf("  %s\n", changeLine(&g.Changes[i]))
-	}
-	if len(g.Changes) == 0 {
-		e.printf("  nothing differs\n")
 	}
 	for _, stale := range j.Stale {
 		e.printf("  stale until the application saves it again: %s\n", stale)
