@@ -63,7 +63,7 @@ func (g *Graph) Find(at string) (int, bool) {
 // Graph makes the graph of a snapshot. Only files whose content was not met before are read.
 func (st *Studio) Graph(ctx context.Context, s *varve.Snapshot) (*Graph, error) {
 	m := newMemory(st)
-	b := &builder{g: &Graph{byPath: map[string]int{}}, folded: map[string]int{}, names: map[string][]int{}, companions: map[int][]int{}}
+	b := &builder{g: &Graph{byPath: map[string]int{}}, folded: map[string]int{}, names: map[string][]int{}, absent: map[string]string{}, companions: map[int][]int{}}
 	for e, err := range st.Project.List(ctx, s, "", true) {
 		if err != nil {
 			return nil, err
@@ -101,7 +101,8 @@ type builder struct {
 	g          *Graph
 	folded     map[string]int // by lower case; -2 where several have it
 	names      map[string][]int
-	companions map[int][]int // of a file
+	absent     map[string]string // path of what has an id, of which only its companion is there
+	companions map[int][]int     // of a file
 	roots      roots
 	folders    map[string][]int // files by folder, for sequences
 }
@@ -132,29 +133,33 @@ func (b *builder) link(facts []*fact) {
 
 // name notes an id that the file i gives: to itself, or to another that it then goes with.
 func (b *builder) name(i int, n *format.Name) {
-	at := b.g.Nodes[i].Path
-	who := i
-	switch {
-	case n.Beside != "":
-		at, ok := strings.CutSuffix(at, n.Beside)
-		if !ok {
-			return
-		}
-		if who, ok = b.g.byPath[at]; !ok {
-			return
-		}
-	case n.For != "":
-		var ok bool
-		if who, ok = b.g.byPath[path.Join(path.Dir(at), n.For)]; !ok {
-			return
-		}
+	self := b.g.Nodes[i].Path
+	at := self
+	if n.Beside != "" {
+		at = strings.TrimSuffix(self, n.Beside)
+	} else if n.For != "" {
+		at = path.Join(path.Dir(self), n.For)
 	}
-	if n.ID != "" {
+	who, ok := b.g.byPath[at]
+	switch {
+	case !ok && n.ID != "":
+		b.absent[n.ID] = at
+	case ok && n.ID != "":
 		b.names[n.ID] = append(b.names[n.ID], who)
 	}
-	if who != i && !slices.Contains(b.companions[who], i) {
+	if ok && who != i && !slices.Contains(b.companions[who], i) {
 		b.companions[who] = append(b.companions[who], i)
 	}
+}
+
+// lost returns the path of what had an id and is gone. Of a folder that is none: Unity's have ids too.
+func (b *builder) lost(root, id string) (string, bool) {
+	at, ok := b.absent[id]
+	if !ok || !inside(at, root) {
+		return "", false
+	}
+	i, _ := slices.BinarySearchFunc(b.g.Nodes, at+"/", func(n Node, s string) int { return strings.Compare(n.Path, s) })
+	return at, i == len(b.g.Nodes) || !strings.HasPrefix(b.g.Nodes[i].Path, at+"/")
 }
 
 func (b *builder) edge(from int, r *format.Reference) {
@@ -175,7 +180,11 @@ func (b *builder) edge(from int, r *format.Reference) {
 	at, ok := Resolve(self, root, r)
 	switch {
 	case r.Style == format.Named:
-		b.add(from, -1, r, "", Unnamed)
+		if at, ok := b.lost(root, id); ok {
+			b.add(from, -1, r, at, Missing)
+		} else {
+			b.add(from, -1, r, "", Unnamed)
+		}
 	case !ok:
 		b.add(from, -1, r, "", Outside)
 	case r.Sequence:
@@ -268,6 +277,9 @@ func sequencePattern(name string) (*regexp.Regexp, error) {
 }
 
 func (b *builder) add(from, to int, r *format.Reference, at string, s Status) {
+	if from == to && r.Optional { // it names itself; that is no need
+		return
+	}
 	b.g.Edges = append(b.g.Edges, Edge{From: from, To: to, Reference: r, At: at, Status: s})
 }
 
@@ -339,7 +351,7 @@ func (g *Graph) Missing() (out []*Edge) {
 }
 
 // Orphans returns the files that nothing refers to and that refer to nothing, and that are of a kind that others of the
-// project do refer to: a texture that no material uses, not a scene, which is where one begins.
+// project do refer to: a texture that no material uses, not a scene, which is where one begins, nor a setting.
 func (g *Graph) Orphans() (out []int) {
 	used := map[string]bool{}
 	for i := range g.Edges {
@@ -348,7 +360,7 @@ func (g *Graph) Orphans() (out []int) {
 		}
 	}
 	for i := range g.Nodes {
-		if len(g.in[i]) == 0 && g.alone(i) && used[strings.ToLower(path.Ext(g.Nodes[i].Path))] {
+		if len(g.in[i]) == 0 && g.alone(i) && !g.setting(i) && used[strings.ToLower(path.Ext(g.Nodes[i].Path))] {
 			out = append(out, i)
 		}
 	}
@@ -358,6 +370,13 @@ func (g *Graph) Orphans() (out []int) {
 // alone reports whether a file refers to no other, but for what goes with it.
 func (g *Graph) alone(i int) bool {
 	return !slices.ContainsFunc(g.out[i], func(k int32) bool { return g.Edges[k].Reference.Kind != Companion })
+}
+
+// setting: Unity reads what is in one folder, whether anything refers to it or not.
+func (g *Graph) setting(i int) bool {
+	dir := path.Dir(g.Nodes[i].Path)
+	_, ok := g.byPath[path.Join(dir, "ProjectVersion.txt")]
+	return ok && path.Base(dir) == "ProjectSettings"
 }
 
 // Cycles returns the groups of files that need each other, and files that need themselves.

@@ -46,8 +46,22 @@ func (l *lister) section(i int) {
 			l.beside(i, kv)
 			continue
 		}
+		if chosen := kv.key == "export_files" || kv.key == "customized_files"; chosen && !l.exported(s) {
+			continue
+		}
 		l.value(i, kv)
 	}
+}
+
+// exported: the files that a preset lists are those that it takes, not those that it leaves out.
+func (l *lister) exported(s *section) bool {
+	for _, kv := range s.pairs {
+		if kv.key == "export_filter" {
+			filter := plain(l.d.text(kv.value))
+			return filter == "scenes" || filter == "resources"
+		}
+	}
+	return false
 }
 
 func (l *lister) external(i int) {

@@ -178,12 +178,17 @@ func (Format) Names(ctx context.Context, in format.Input) ([]format.Name, error)
 	if d.id != "" {
 		return nil, nil
 	}
+	var out []format.Name
 	for _, x := range d.fields {
-		if id := f.text(x.value); x.indent == 0 && x.key == "guid" && guid(id) {
-			return []format.Name{{ID: id, Beside: ".meta"}}, nil
+		switch v := f.text(x.value); {
+		case x.indent != 0:
+		case x.key == "guid" && guid(v):
+			out = []format.Name{{ID: v, Beside: ".meta"}}
+		case x.key == "folderAsset" && v == "yes": // a folder is no file
+			return nil, nil
 		}
 	}
-	return nil, nil
+	return out, nil
 }
 
 // Rewrite makes a file need others: by their guids, and by the paths of a build's scenes.

@@ -121,7 +121,7 @@ func TestReferences(t *testing.T) {
 			t.Errorf("%s:\n%s\nwant\n%s", c.name, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
 		}
 	}
-	for text, want := range map[string]string{meta: "[{3ad57d818b4f448a190e524e494130b0  .meta}]", definition: "[{assembly:Game.Core  }]", scene1: "[]"} {
+	for text, want := range map[string]string{"fileFormatVersion: 2\nguid: 3ad57d818b4f448a190e524e494130b0\nfolderAsset: yes\n": "[]", meta: "[{3ad57d818b4f448a190e524e494130b0  .meta}]", definition: "[{assembly:Game.Core  }]", scene1: "[]"} {
 		if got, err := format.Names(t.Context(), Format{}, format.Bytes([]byte(text))); fmt.Sprint(got) != want || err != nil {
 			t.Errorf("%v, %v, want %s", got, err, want)
 		}
