@@ -2,6 +2,7 @@ package creative
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -247,5 +248,55 @@ func TestRelinkGodot(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(a.dir, "project", "g", "s.tscn"))
 	if err != nil || string(b) != scene("new/Wood 2.png") || a.read("g/run.gd") != "var a = load(\"res://new/Wood 2.png\"); " {
 		t.Errorf("%q, %q, %v", b, a.read("g/run.gd"), err)
+	}
+}
+
+// TestGraftGodot: what the format puts in stands the test of [Studio.PlanGraft], for every node, part and connection of
+// every version of a real scene into every other.
+func TestGraftGodot(t *testing.T) {
+	var versions [][]byte
+	for i := range 6 {
+		versions = append(versions, formattest.Sample(t, fmt.Sprintf("godot/kenney-edits/main.v%d.tscn", i+1)))
+	}
+	a := newAtelier(t)
+	a.Formats = engines()
+	open := func(b []byte) *Item {
+		it, err := a.OpenLoose("main.tscn", format.Bytes(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return it
+	}
+	done, refused := 0, 0
+	for i, b := range versions {
+		from := open(b)
+		list, err := from.Elements(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range []int{0, 3, len(versions) - 1} {
+			into, err := open(versions[k]).Elements(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range list {
+				if k != i && slices.ContainsFunc(into, func(x format.Element) bool { return x.ID == e.ID && x.Hash() == e.Hash() }) {
+					continue
+				}
+				_, err := a.PlanGraft(t.Context(), open(versions[k]), from, []string{e.ID})
+				var refusal *format.Refusal
+				switch {
+				case err == nil:
+					done++
+				case errors.As(err, &refusal):
+					refused++
+				default:
+					t.Errorf("v%d ← v%d %s: %v", k+1, i+1, e.ID, err)
+				}
+			}
+		}
+	}
+	if done < 300 || refused > 90 {
+		t.Errorf("%d done, %d refused", done, refused)
 	}
 }

@@ -1,6 +1,7 @@
 package godot
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -11,7 +12,7 @@ import (
 	"varve/format"
 )
 
-// shown is how long a value may be that is shown as it is, in bytes; longer ones are hashed.
+// shown is how long a value may be that is shown as it is, in bytes; of longer ones so much and a hash.
 const shown = 120
 
 // Elements lists external resources in the order of their paths, then sub-resources, nodes and connections as they
@@ -33,7 +34,7 @@ func (Format) Elements(ctx context.Context, in format.Input) ([]format.Element, 
 		if id == "" {
 			continue
 		}
-		e := format.Element{ID: id, Bytes: int64(s.end - s.off), Properties: map[string]string{}, Aspects: map[string]string{}}
+		e := format.Element{ID: id, Bytes: int64(s.end - s.off), Properties: map[string]string{}}
 		d.describe(s, &e, l)
 		if s.name == "ext_resource" && d.structured() {
 			ext = append(ext, e)
@@ -65,6 +66,7 @@ func (d *document) describe(s *section, e *format.Element, l *labels) {
 		case "ext_resource":
 			at := d.attr(s, "path")
 			e.Kind, e.Name = "external", path.Base(at)
+			e.Stable = d.uid(s)
 			e.Properties["path"], e.Properties["type"] = at, d.attr(s, "type")
 			return
 		case "node":
@@ -95,7 +97,8 @@ func (d *document) describe(s *section, e *format.Element, l *labels) {
 	}
 }
 
-// parent returns the element that a section is in: of a node the nearest above that the file has.
+// parent returns the element that a section is in: of a node the nearest above that the file has, of a connection the
+// node that has the signal.
 func (d *document) parent(s *section, byID map[string]int) string {
 	if !d.structured() {
 		if n := strings.TrimSuffix(s.name, ".options"); n != s.name {
@@ -105,17 +108,19 @@ func (d *document) parent(s *section, byID map[string]int) string {
 		}
 		return ""
 	}
-	if s.name != "node" || !s.has("parent") {
-		return ""
+	at, ok := d.anchor(s)
+	if s.name == "node" {
+		at, ok = path.Clean(d.attr(s, "parent")), s.has("parent")
 	}
-	for at := path.Clean(d.attr(s, "parent")); ; at = path.Dir(at) {
+	for ; ok; at = path.Dir(at) {
 		if _, ok := byID[at]; ok {
 			return at
 		}
 		if at == "." || at == "/" {
-			return ""
+			break
 		}
 	}
+	return ""
 }
 
 // nodePath is a node's way from the root, which is ".".
@@ -216,8 +221,16 @@ func (d *document) subLabels() map[int]string {
 
 // labels says what links mean.
 type labels struct {
-	ext map[string]string // id → path
+	ext map[string]string // id → uid, or else path
 	sub map[string]string // id → hash of content
+}
+
+// uid is that of an external resource; "" where it has none.
+func (d *document) uid(s *section) string {
+	if id := d.attr(s, "uid"); named(id) {
+		return id
+	}
+	return ""
 }
 
 func (d *document) labels() *labels {
@@ -227,7 +240,7 @@ func (d *document) labels() *labels {
 		switch {
 		case !d.structured():
 		case s.name == "ext_resource":
-			l.ext[d.attr(s, "id")] = d.attr(s, "path")
+			l.ext[d.attr(s, "id")] = cmp.Or(d.uid(s), d.attr(s, "path")) // a file that was moved is the same
 		case s.name == "sub_resource":
 			parts := [][]byte{[]byte(d.attr(s, "type"))}
 			for _, kv := range s.pairs {
@@ -246,11 +259,11 @@ func (l *labels) of(k link) string {
 	return "ExtResource(" + strconv.Quote(l.ext[k.id]) + ")"
 }
 
-// put notes a value: as it is, or its hash.
+// put notes a value: as it is, or its beginning and hash.
 func put(e *format.Element, key, value string) {
 	if len(value) <= shown {
 		e.Properties[key] = value
 		return
 	}
-	e.Aspects[key] = format.HashOf([]byte(value))
+	e.Properties[key] = strings.ToValidUTF8(value[:shown], "") + "… " + format.HashOf([]byte(value))
 }

@@ -9,7 +9,7 @@ import (
 	"varve/format"
 )
 
-// shown is how long a value may be that is shown as it is, in bytes; longer ones are hashed.
+// shown is how long a value may be that is shown as it is, in bytes; of longer ones so much and a hash.
 const shown = 100
 
 // Elements lists the objects of a file: components in their game object, game objects in theirs.
@@ -158,7 +158,7 @@ func (f *file) about(d *document) (a about) {
 
 func (t *tree) element(i int) format.Element {
 	d := &t.f.docs[i]
-	e := format.Element{ID: t.ids[i], Kind: kind(d.class), Name: t.facts[i].name, Bytes: int64(d.end - d.off), Properties: map[string]string{}, Aspects: map[string]string{}}
+	e := format.Element{ID: t.ids[i], Kind: kind(d.class), Name: t.facts[i].name, Bytes: int64(d.end - d.off), Properties: map[string]string{}}
 	if d.id != "" {
 		e.Stable = e.ID
 	}
@@ -200,7 +200,7 @@ func place(key string) bool {
 	return false
 }
 
-// put notes a block: its value as it is, or a hash.
+// put notes a block: its value as it is, or its beginning and hash.
 func put(e *format.Element, key string, block []byte) {
 	key = strings.TrimPrefix(key, "m_")
 	words := bytes.Join(bytes.Fields(block), []byte(" ")) // however the lines are broken
@@ -209,7 +209,7 @@ func put(e *format.Element, key string, block []byte) {
 		e.Properties[key] = string(value)
 		return
 	}
-	e.Aspects[key] = format.HashOf(value)
+	e.Properties[key] = strings.ToValidUTF8(string(value[:shown]), "") + "… " + format.HashOf(value)
 }
 
 func kind(class string) string {
