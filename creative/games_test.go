@@ -149,13 +149,14 @@ func TestGodotProjects(t *testing.T) {
 		"a/o.tscn":  fmt.Sprintf(godotScene, "oa") + "[node name=\"O\" type=\"Node\"]\nat = \"uid://lost\"\nup = \"uid://sa\"\ntheirs = \"uid://theirs\"\n",
 		"a/new.png": "p", "a/new.png.import": fmt.Sprintf(godotNote, "moved"), "a/art/here.png": "p2",
 		"a/lost.png.import": fmt.Sprintf(godotNote, "lost"), "b/t.png": "p3", "b/t.png.import": fmt.Sprintf(godotNote, "theirs"),
+		"b/o.tscn":    fmt.Sprintf(godotScene, "ob") + "[node name=\"O\" type=\"Node\"]\nat = \"uid://lost\"\n",
 		"a/spare.png": "p4", "a/spare.png.import": fmt.Sprintf(godotNote, "spare"),
 		"a/run.gd": "extends Node\nconst S = preload(\"res://s.tscn\")\n", "a/run.gd.uid": "uid://script\n",
 		"addon/lib.tscn": fmt.Sprintf(godotScene, "lib") + "[ext_resource type=\"Script\" path=\"res://addon/lib.gd\" id=\"1\"]\n[ext_resource type=\"Script\" path=\"res://other/x.gd\" id=\"2\"]\n", "addon/lib.gd": "extends Node\n",
 	})
 	for from, want := range map[string][]string{
 		"a/s.tscn": {"ok a/new.png", "ok a/art/here.png", "missing a/art/none.png", "missing a/art/lost.png"}, "a/o.tscn": {"missing a/lost.png", "ok a/s.tscn", "unnamed"},
-		"a/run.gd": {"ok a/s.tscn"}, "a/new.png.import": nil,
+		"b/o.tscn": {"unnamed"}, "a/run.gd": {"ok a/s.tscn"}, "a/new.png.import": nil,
 		// Without a project.godot around, paths may begin at the folder of all, and nothing is known to be missing.
 		"addon/lib.tscn": {"ok addon/lib.gd", "unnamed"},
 	} {
@@ -190,11 +191,13 @@ func TestUnityProject(t *testing.T) {
 		"P/Assets/wood.png": "w", "P/Assets/wood.png.meta": note(1), "P/Assets/m.fbx": "m", "P/Assets/m.fbx.meta": note(2) + "ModelImporter:\n  externalObjects:\n    second: " + strings.TrimPrefix(ref(3), "  m_X: "),
 		"P/Assets/p.asset": unityHead, "P/Assets/p.asset.meta": note(3), "P/Assets/gone.mat.meta": note(4), "P/Assets/Dir.meta": note(5) + "folderAsset: yes\n",
 		"P/Assets/two.png": "2", "P/Assets/two.png.meta": note(6), "Q/Assets/two.png": "3", "Q/Assets/two.png.meta": note(6),
+		"Q/Assets/q.unity":   unityHead + ref(6),
 		"P/Assets/spare.png": "s", "P/Assets/spare.png.meta": note(8),
 		"P/ProjectSettings/EditorBuildSettings.asset": unityHead + "  m_Scenes:\n  - enabled: 1\n    path: Assets/Old.unity\n    guid: " + id(9) + "\n  - enabled: 1\n    path: Assets/None.unity\n    guid: " + id(10) + "\n",
 	})
 	for from, want := range map[string][]string{
 		"P/Assets/s.unity": {"ok P/Assets/wood.png", "ok P/Assets/m.fbx", "missing P/Assets/gone.mat", "unnamed", "ok P/Assets/two.png", "unnamed"}, "P/Assets/m.fbx.meta": {"ok P/Assets/p.asset"},
+		"Q/Assets/q.unity": {"ok Q/Assets/two.png"}, // of two that have a guid, the nearer
 		"P/ProjectSettings/EditorBuildSettings.asset": {"ok P/Assets/s.unity", "missing P/Assets/None.unity"},
 	} {
 		if got := g.leads(from); !slices.Equal(got, want) {
@@ -205,7 +208,7 @@ func TestUnityProject(t *testing.T) {
 	if got, want := g.paths(g.Uses(at("P/Assets/p.asset"))), []string{"P/Assets/m.fbx", "P/Assets/m.fbx.meta", "P/Assets/s.unity", "P/ProjectSettings/EditorBuildSettings.asset"}; !slices.Equal(got, want) {
 		t.Errorf("uses %q, want %q", got, want)
 	}
-	if got, want := g.paths(g.Orphans()), []string{"P/Assets/spare.png", "Q/Assets/two.png"}; !slices.Equal(got, want) {
+	if got, want := g.paths(g.Orphans()), []string{"P/Assets/spare.png"}; !slices.Equal(got, want) {
 		t.Errorf("orphans %q, want %q", got, want)
 	}
 }

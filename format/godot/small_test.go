@@ -248,6 +248,37 @@ other = SubResource("Box_shared")
 	}
 }
 
+// TestGraftParts: a sub-resource of a sub-resource is replaced with it if nothing else has it; a number that another node
+// has does not come back; what cannot be put in order is refused.
+func TestGraftParts(t *testing.T) {
+	scene := func(parts ...string) string {
+		text := "[gd_scene format=3]\n\n"
+		for _, p := range parts[:len(parts)-1] {
+			id, links, _ := strings.Cut(p, " ")
+			text += "[sub_resource type=\"R\" id=\"" + id + "\"]\nv = " + strings.NewReplacer("<", "SubResource(\"", ">", "\")").Replace(links) + "\n\n"
+		}
+		return text + "[node name=\"M\" type=\"N\" unique_id=1]\n\n[node name=\"A\" type=\"N\" parent=\".\" unique_id=2]\nr = SubResource(\"" + parts[len(parts)-1] + "\")\n"
+	}
+	into, from := scene("In 1", "Out [<In>]", "Out"), scene("In 2", "Out [<In>, 3]", "Out")
+	if got, err := graft(t, "nested", []byte(into), []byte(from), "A"); err != nil || got != from {
+		t.Errorf("%v\n%s", err, got)
+	}
+	// New comes after what it uses, and then before what uses it there is no room.
+	late := scene("X 1", "Y 5", "X")
+	var refusal *format.Refusal
+	if _, err := graft(t, "order", []byte(late), []byte(scene("Y 5", "New <Y>", "X <New>", "X")), "A"); !errors.As(err, &refusal) {
+		t.Errorf("%v", err)
+	}
+	got, err := graft(t, "new", []byte(scene("Y 5", "X 1", "X")), []byte(scene("Y 5", "N1 <Y>", "N2 <N1>", "X <N2>", "X")), "A")
+	if want := scene("Y 5", "N1 <Y>", "N2 <N1>", "X <N2>", "X"); err != nil || got != want {
+		t.Errorf("%v\n%s", err, got)
+	}
+	numbered := strings.Replace(then, "parent=\"Gone\"]", "parent=\"Gone\" unique_id=4]", 1)
+	if got, err := graft(t, "number", []byte(now), []byte(numbered), "Gone"); err != nil || strings.Count(got, "unique_id=4") != 1 || !strings.Contains(got, "parent=\"Gone\"]") {
+		t.Errorf("%v\n%s", err, got)
+	}
+}
+
 func TestGraftNumbered(t *testing.T) {
 	old := strings.Replace(scene3, "9, 9, 9", "5, 5, 5", 1)
 	want := strings.Replace(scene3, "[sub_resource type=\"BoxShape\" id=1]", "[sub_resource type=\"BoxShape\" id=3]\nextents = Vector3( 5, 5, 5 )\n\n[sub_resource type=\"BoxShape\" id=1]", 1)

@@ -55,7 +55,7 @@ func FuzzSettings(f *testing.F) {
 }
 
 // made is a package of a version, with a thumbnail.
-func made(ue4, ue5 int32) []byte {
+func made(ue4, ue5 int32, flags ...int32) []byte {
 	var b []byte
 	i32 := func(n ...int32) {
 		for _, n := range n {
@@ -82,7 +82,8 @@ func made(ue4, ue5 int32) []byte {
 		later()
 	}
 	text("/Game/Me")
-	i32(0)
+	i32(append(flags, 0)[0])
+	whole := len(flags) == 0
 	names := []string{"None", "/Script/CoreUObject", "Package", "/Game/Tex/Wood", "Class", "Texture2D", "/Plug/Hall", "World", "/Engine/Grey", "/Game/Soft", "/Game/Me", "Wood"}
 	at := func(s string) int32 { return int32(slices.Index(names, s)) }
 	i32(int32(len(names)))
@@ -90,7 +91,7 @@ func made(ue4, ue5 int32) []byte {
 	if ue5 >= 1008 {
 		i32(0, 0)
 	}
-	if ue4 >= 516 {
+	if ue4 >= 516 && whole {
 		text("loc")
 	}
 	if ue4 >= 459 {
@@ -125,7 +126,7 @@ func made(ue4, ue5 int32) []byte {
 		number      int32
 	}{{"Package", "/Script/CoreUObject", 0, 0}, {"Package", "/Game/Tex/Wood", 0, 3}, {"Texture2D", "Wood", -2, 0}, {"Package", "/Plug/Hall", 0, 0}, {"World", "Wood", -4, 0}, {"Package", "/Engine/Grey", 0, 0}} {
 		i32(at("/Script/CoreUObject"), 0, at(m.class), 0, m.outer, at(m.name), m.number)
-		if ue4 >= 520 {
+		if ue4 >= 520 && whole {
 			i32(0, 0)
 		}
 		if ue5 >= 1003 {
@@ -159,6 +160,9 @@ func made(ue4, ue5 int32) []byte {
 }
 
 func TestMade(t *testing.T) {
+	if refs, err := format.References(t.Context(), Format{}, format.Bytes(made(522, 1012, -1<<31))); err != nil || len(refs) != 4 {
+		t.Errorf("without what the editor needs: %v, %v", refs, err)
+	}
 	want := []string{"texture rooted *.uproject Content/Tex/Wood_2 false", "map rooted **/Plug.uplugin Content/Hall false", "asset named  /Engine/Grey false", "asset rooted *.uproject Content/Soft true"}
 	for _, v := range [][2]int32{{522, 1017}, {522, 1012}, {522, 1004}, {522, 0}, {513, 0}, {503, 0}, {482, 0}} {
 		in := format.Bytes(made(v[0], v[1]))
