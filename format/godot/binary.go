@@ -13,6 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"varve/format"
+	"varve/format/splice"
 )
 
 // Binary is the format of binary scenes and resources: what they need, and their parts without their values.
@@ -39,17 +40,22 @@ type table struct {
 	id       string
 	external []outside
 	parts    []part
+	note     part // what the importer left, which has an offset too; 0 where there is none
+	order    binary.AppendByteOrder
 	packed   bool // offsets are not those of the file
 }
 
 type outside struct {
 	kind, path, id string
-	off, len       int64
+	off, len       int64 // of the path
+	size           int   // of its record, with the zeros at its end
 }
 
+// part is a resource in the file; at is where its offset stands.
 type part struct {
 	name string
 	off  uint64
+	at   int64
 }
 
 func readBinary(ctx context.Context, in format.Input) (*table, error) {
@@ -84,7 +90,10 @@ type walker struct {
 	ctx   context.Context
 	b     []byte
 	at    int
-	order binary.ByteOrder
+	order interface {
+		binary.ByteOrder
+		binary.AppendByteOrder
+	}
 	err   error
 	flags uint32
 	t     table
@@ -137,8 +146,10 @@ func (w *walker) header() {
 	if v := w.u32(); w.err == nil && (v < 1 || v > 32) {
 		w.err = format.Unsupported("version %d of binary resources", v)
 	}
+	w.t.order = w.order
 	w.t.kind = w.text()
-	w.u64()
+	w.t.note.at = int64(w.at)
+	w.t.note.off = w.u64()
 	w.flags = w.u32()
 	if id := w.u64(); w.flags&hasUIDs != 0 {
 		w.t.id = uidText(id)
@@ -157,14 +168,16 @@ func (w *walker) tables(size uint64) {
 		x := outside{kind: w.text()}
 		at := w.at + 4
 		x.path = w.text()
-		x.off, x.len = int64(at), int64(len(x.path))
+		x.off, x.len, x.size = int64(at), int64(len(x.path)), w.at-at
 		if w.flags&hasUIDs != 0 {
 			x.id = uidText(w.u64())
 		}
 		w.t.external = append(w.t.external, x)
 	}
 	for range w.count(12) {
-		p := part{name: w.text(), off: w.u64()}
+		p := part{name: w.text()}
+		p.at = int64(w.at)
+		p.off = w.u64()
 		if w.err == nil && !w.t.packed && p.off >= size {
 			w.err = format.Malformed("part %.40q is at %d of %d bytes", p.name, p.off, size)
 		}
@@ -304,4 +317,38 @@ func (Binary) Names(ctx context.Context, in format.Input) ([]format.Name, error)
 		return nil, err
 	}
 	return []format.Name{{ID: t.id}}, nil
+}
+
+// Rewrite makes the file need others: their paths are replaced, and the offsets of what comes after them are moved.
+func (f Binary) Rewrite(ctx context.Context, in format.Input, paths map[string]string) (*format.Output, error) {
+	t, err := readBinary(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	var edits []splice.Edit
+	grown := int64(0)
+	for _, x := range t.external {
+		next, ok := paths[x.path]
+		if !ok || next == x.path {
+			continue
+		}
+		if t.packed {
+			return nil, &format.Refusal{Reason: "the file is compressed", Advice: "save it in Godot without compression, or change it there"}
+		}
+		if why := fits(format.Reference{}, next); why != "" || len(next) >= maxRecord {
+			return nil, &format.Refusal{Reason: fmt.Sprintf("%q cannot stand in the place of %q: %s", next, x.path, why)}
+		}
+		text := new(format.Output)
+		_, _ = text.Write(append(t.order.AppendUint32(nil, uint32(len(next)+1)), next+"\x00"...))
+		edits = append(edits, splice.Edit{Off: x.off - 4, Len: 4 + int64(x.size), New: text})
+		grown += text.Size() - 4 - int64(x.size)
+	}
+	for _, p := range append(t.parts, t.note) {
+		if p.off != 0 && grown != 0 {
+			to := new(format.Output)
+			_, _ = to.Write(t.order.AppendUint64(nil, uint64(int64(p.off)+grown)))
+			edits = append(edits, splice.Edit{Off: p.at, Len: 8, New: to})
+		}
+	}
+	return splice.Apply(in, 0, in.Size(), edits)
 }

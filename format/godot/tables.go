@@ -236,20 +236,26 @@ func (g *grafter) resource(i int, forced bool) error {
 // counterpart returns the sub-resource of the file that is the one of from, and whether nothing differs; -1 where there
 // is none.
 func (g *grafter) counterpart(i int, id, kind string, forced bool) (int, bool) {
-	if k, ok := g.owners[g.ids[i]]; ok && (forced || !numbered(id)) {
+	equal := func(k int) bool {
 		n := &g.in.sections[k]
-		if g.in.attr(n, "type") == kind {
-			return k, g.labels.sub[id] == g.hashes.sub[g.in.attr(n, "id")]
+		return n.name == "sub_resource" && g.in.attr(n, "type") == kind && g.labels.sub[id] == g.hashes.sub[g.in.attr(n, "id")]
+	}
+	k, ok := g.owners[g.ids[i]]
+	ok = ok && g.in.attr(&g.in.sections[k], "type") == kind
+	if ok && (forced || !numbered(id)) {
+		return k, equal(k)
+	}
+	if !numbered(id) {
+		return -1, false
+	}
+	for n := range g.in.sections { // one of the same content that only the replaced nodes use
+		if g.exclusive[n] && equal(n) {
+			g.exclusive[n] = false
+			return n, true
 		}
 	}
-	if numbered(id) { // one of the same content that the replaced nodes use
-		for k := range g.in.sections {
-			n := &g.in.sections[k]
-			if n.name == "sub_resource" && g.exclusive[k] && g.in.attr(n, "type") == kind && g.labels.sub[id] == g.hashes.sub[g.in.attr(n, "id")] {
-				g.exclusive[k] = false
-				return k, true
-			}
-		}
+	if ok && g.exclusive[k] {
+		return k, false
 	}
 	return -1, false
 }
