@@ -53,8 +53,8 @@ func (d *document) references(f *file, out []format.Reference) []format.Referenc
 		case x.key == "guid" && d.id == "": // a .meta's own
 		case x.key == "guid":
 			r := named(id, kindOf(owner, x.key), d.id, x.value)
-			if prev := &d.fields[k-1]; k > 0 && prev.key == "path" && prev.value.end > prev.value.off {
-				r = scene(f, prev.value, id, d.id)
+			if k > 0 && d.fields[k-1].key == "path" && d.fields[k-1].value.end > d.fields[k-1].value.off {
+				r = scene(f, d.fields[k-1].value, id, d.id)
 			}
 			out = append(out, r)
 		case x.key == "m_AssetGUID", x.key == "m_SceneGUID", x.key == "m_GUID" && x.item:

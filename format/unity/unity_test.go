@@ -104,6 +104,7 @@ func TestReferences(t *testing.T) {
 		{"scene", scene1, []string{"script named d0353a89b1f911e48b9e16bdc9f2e058 12", "texture named 3ad57d818b4f448a190e524e494130b0 12", "asset named 22222222222222222222222222222222 30", "prefab named 22222222222222222222222222222222 30"}},
 		{"meta", meta, []string{"asset named 44444444444444444444444444444444"}},
 		{"build", build, []string{"scene rooted Assets/Scenes/My Scene.unity 55555555555555555555555555555555 1"}},
+		{"first", "--- !u!1 &3\nguid: 55555555555555555555555555555555\n", []string{"asset named 55555555555555555555555555555555 3"}},
 		{"assembly", definition, []string{"assembly named 66666666666666666666666666666666", "assembly named assembly:Game.Shared"}},
 	} {
 		list, err := format.References(t.Context(), Format{}, format.Bytes([]byte(c.text)))
