@@ -39,7 +39,7 @@ func missingOf(sample string) (out []string) {
 }
 
 func engines() format.Set {
-	return format.Set{png.Format{}, gltf.Format{}, godot.Format{}, godot.Binary{}, godot.Script{}, unity.Format{}, unreal.Format{}, unreal.Settings{}, doc{}}
+	return format.Set{png.Format{}, gltf.Format{}, godot.Format{}, godot.Binary{}, godot.Script{}, unity.Format{}, unity.Text{}, unreal.Format{}, unreal.Settings{}, doc{}}
 }
 
 // game makes a project of files, and of a folder of the samples.

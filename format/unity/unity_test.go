@@ -210,3 +210,30 @@ func TestDamaged(t *testing.T) {
 		t.Errorf("binary: %v", err)
 	}
 }
+
+const graph = `{
+    "m_Type": "x", "m_ObjectId": "99999999999999999999999999999999", "guid": "77777777777777777777777777777777",
+    "m_Texture": "{\"fileID\":2800000,\"guid\":\"88888888888888888888888888888888\",\"type\":3}",
+    "m_Sub": "{\n    \"subGraph\": {\n        \"fileID\": 1,\n        \"guid\": \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\n        \"deep\": \"{\\\"guid\\\":\\n\\\"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\\\"}\" }\n}",
+    "m_GuidSerialized": "cccccccccccccccccccccccccccccccc", "guid": "short", "note": "guid"
+}`
+
+const sheet = `.a { background-image: url("project://database/Assets/a.png?fileID=1&amp;guid=dddddddddddddddddddddddddddddddd&amp;type=3#a"); b: url('x?guid=eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee'); guid=ffffffffffffffffffffffffffffffff }`
+
+func TestText(t *testing.T) {
+	for text, want := range map[string]string{graph: "7 8 a b", sheet: "d e", "guid": "", "\"guid\"": "", "\"guid\":\"": "", "&guid=": ""} {
+		list, err := format.References(t.Context(), Text{}, format.Bytes([]byte(text)))
+		var got []string
+		for _, r := range list {
+			got = append(got, r.Path[:1])
+		}
+		if strings.Join(got, " ") != want || err != nil {
+			t.Errorf("%q, %v, want %q", got, err, want)
+		}
+	}
+	formattest.Run(t, Text{}, map[string][]byte{"a.shadergraph": []byte(graph), "b.uss": []byte(sheet)})
+}
+
+func FuzzOfText(f *testing.F) {
+	formattest.Fuzz(f, Text{}, map[string][]byte{"graph": []byte(graph), "sheet": []byte(sheet)})
+}
