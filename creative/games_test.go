@@ -144,7 +144,7 @@ const (
 // import makes is not missed.
 func TestGodotProjects(t *testing.T) {
 	_, g := game(t, "", map[string]string{
-		"a/project.godot": "config_version=5\n", "b/project.godot": "config_version=5\n", "a/x.txt": "none",
+		"a/project.godot": "config_version=5\n[autoload]\nGame=\"*res://game.gd\"\n", "b/project.godot": "config_version=5\n", "a/x.txt": "none",
 		"a/s.tscn":  fmt.Sprintf(godotScene+godotNeeds+godotNeeds+godotNeeds+godotNeeds, "sa", "moved", "art/old.png", "gone", "art/here.png", "theirs", "art/none.png", "lost", "art/lost.png"),
 		"a/o.tscn":  fmt.Sprintf(godotScene, "oa") + "[node name=\"O\" type=\"Node\"]\nat = \"uid://lost\"\nup = \"uid://sa\"\ntheirs = \"uid://theirs\"\n",
 		"a/new.png": "p", "a/new.png.import": fmt.Sprintf(godotNote, "moved"), "a/art/here.png": "p2",
@@ -152,11 +152,12 @@ func TestGodotProjects(t *testing.T) {
 		"b/o.tscn":    fmt.Sprintf(godotScene, "ob") + "[node name=\"O\" type=\"Node\"]\nat = \"uid://lost\"\n",
 		"a/spare.png": "p4", "a/spare.png.import": fmt.Sprintf(godotNote, "spare"),
 		"a/run.gd": "extends Node\nconst S = preload(\"res://s.tscn\")\n", "a/run.gd.uid": "uid://script\n",
+		"a/hero.gd": "class_name Hero extends Actor\nvar e = Enemy.new()\nvar g = Game.level\n", "a/enemy.gd": "class_name Enemy\n", "b/actor.gd": "class_name Actor\n", "a/game.gd": "extends Node\n",
 		"addon/lib.tscn": fmt.Sprintf(godotScene, "lib") + "[ext_resource type=\"Script\" path=\"res://addon/lib.gd\" id=\"1\"]\n[ext_resource type=\"Script\" path=\"res://other/x.gd\" id=\"2\"]\n", "addon/lib.gd": "extends Node\n",
 	})
 	for from, want := range map[string][]string{
 		"a/s.tscn": {"ok a/new.png", "ok a/art/here.png", "missing a/art/none.png", "missing a/art/lost.png"}, "a/o.tscn": {"missing a/lost.png", "ok a/s.tscn", "unnamed"},
-		"b/o.tscn": {"unnamed"}, "a/run.gd": {"ok a/s.tscn"}, "a/new.png.import": nil,
+		"b/o.tscn": {"unnamed"}, "a/hero.gd": {"ok a/enemy.gd", "ok a/game.gd"}, "a/run.gd": {"ok a/s.tscn"}, "a/new.png.import": nil,
 		// Without a project.godot around, paths may begin at the folder of all, and nothing is known to be missing.
 		"addon/lib.tscn": {"ok addon/lib.gd", "unnamed"},
 	} {
@@ -168,7 +169,7 @@ func TestGodotProjects(t *testing.T) {
 	if got, want := g.paths(g.Needs(at("a/run.gd"))), []string{"a/art/here.png", "a/new.png", "a/new.png.import", "a/run.gd.uid", "a/s.tscn"}; !slices.Equal(got, want) {
 		t.Errorf("needs %q, want %q", got, want)
 	}
-	if got, want := g.paths(g.Orphans()), []string{"a/spare.png", "b/t.png"}; !slices.Equal(got, want) {
+	if got, want := g.paths(g.Orphans()), []string{"a/spare.png", "b/actor.gd", "b/t.png"}; !slices.Equal(got, want) {
 		t.Errorf("orphans %q, want %q", got, want)
 	}
 	if len(g.Cycles()) > 0 {

@@ -142,12 +142,12 @@ func (b *builder) name(i int, n *format.Name) {
 	}
 	who, ok := b.g.byPath[at]
 	switch {
-	case !ok && n.ID != "":
+	case !ok && n.ID != "" && n.Beside != "":
 		b.absent[n.ID] = at
 	case ok && n.ID != "":
 		b.names[n.ID] = append(b.names[n.ID], who)
 	}
-	if ok && who != i && !slices.Contains(b.companions[who], i) {
+	if ok && who != i && n.Beside != "" && !slices.Contains(b.companions[who], i) {
 		b.companions[who] = append(b.companions[who], i)
 	}
 }
@@ -179,6 +179,7 @@ func (b *builder) edge(from int, r *format.Reference) {
 	}
 	at, ok := Resolve(self, root, r)
 	switch {
+	case r.Style == format.Named && r.Remade:
 	case r.Style == format.Named:
 		if at, ok := b.lost(root, id); ok {
 			b.add(from, -1, r, at, Missing)

@@ -22,7 +22,7 @@ type Reference struct {
 	Element  string // ID of the element that has it; "" for the file
 	Sequence bool   // Path stands for several files: with *, ?, <UDIM> or a run of # for digits
 	Optional bool   // the application does without, if it must
-	Remade   bool   // the application makes the file anew where it is not: a cache, which nobody misses
+	Remade   bool   // nobody misses the file where it is not: the application makes it anew, or has its own
 	// Off and Len are where Raw stands, in bytes of the file; Len 0 where it stands at no one place (compressed).
 	Off, Len int64
 
@@ -49,9 +49,9 @@ type Rewriter interface {
 
 // Name is an id by which other files refer to a file (Style Named).
 type Name struct {
-	ID     string // "" where it has none: the one that says so goes with it all the same
+	ID     string // "" where it has none, and this one goes with it all the same
 	For    string // the file that has it, relative to the folder of the one that says so; "" for that itself
-	Beside string // or the file that has it is called as the one that says so is, without this at the end: ".meta"
+	Beside string // or the file that has it, and that this one goes with, is called as this one without that at its end: ".meta"
 }
 
 // Namer lists the ids that a file says that it, or the one that it goes with, has: Unity's .meta, Godot's uid.

@@ -152,7 +152,8 @@ func TestReferences(t *testing.T) {
 		{"presets", "[preset.0]\nexport_filter=\"exclude\"\nexport_files=PackedStringArray(\"res://no.po\")\n[preset.1]\nexport_filter=\"scenes\"\nexport_files=PackedStringArray(\"res://a.tscn\")\n", Format{}, []string{"scene rooted res://a.tscn section:preset.1"}},
 		{"import", "[remap]\nuid=\"uid://b\"\npath=\"res://.godot/imported/a.ctex\"\n[deps]\nsource_file=\"res://a.png\"\n[params]\nsave/path=\"res://m.tres\"\n", Format{}, []string{"imported rooted res://.godot/imported/a.ctex section:remap", "resource rooted res://m.tres section:params"}},
 		{"relative", "[gd_scene format=3]\n[ext_resource type=\"Texture2D\" path=\"../a b.png\" id=\"1\"]\n", Format{}, []string{"texture relative ../a b.png ext:../a b.png"}},
-		{"GDScript", gdscript, Script{}, []string{"script rooted res://parent.gd", "texture rooted res://art/icon.svg", "scene rooted res://a.tscn", "resource rooted res://c.tres", "script relative sister.gd"}},
+		{"GDScript", gdscript, Script{}, []string{"script rooted res://parent.gd", "texture rooted res://art/icon.svg", "scene rooted res://a.tscn", "class named ResourceLoader", "resource rooted res://c.tres", "script relative sister.gd"}},
+		{"classes", "class_name Hero extends Actor\nvar a: Enemy = Enemy.new() # Foe\nvar b = \"Foe\" + Game.Level + MAX\n", Script{}, []string{"class named Actor", "class named Enemy", "class named Game"}},
 		{"C#", csharp, Script{}, []string{"scene rooted res://p.tscn", "resource rooted res://r.tres"}},
 		{"shader", "shader_type spatial;\n#include \"res://noise.gdshaderinc\"\n// #include \"res://no.gdshaderinc\"\n", Script{}, []string{"shader rooted res://noise.gdshaderinc"}},
 	} {

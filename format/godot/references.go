@@ -203,7 +203,8 @@ func fits(_ format.Reference, next string) string {
 	return ""
 }
 
-// Names gives the uid of a scene or resource; of an import note and of a .uid file that of the file that they go with.
+// Names gives the uid of a scene or resource; of an import note and of a .uid file that of the file that they go with; of
+// a project the names of what it loads at the start.
 func (Format) Names(ctx context.Context, in format.Input) ([]format.Name, error) {
 	d, err := read(ctx, in)
 	if err != nil {
@@ -228,6 +229,14 @@ func (Format) Names(ctx context.Context, in format.Input) ([]format.Name, error)
 				}
 			}
 			return []format.Name{n}, nil
+		case s.name == "autoload":
+			var out []format.Name
+			for _, kv := range s.pairs {
+				if at, ok := strings.CutPrefix(strings.TrimPrefix(plain(d.text(kv.value)), "*"), resources); ok {
+					out = append(out, format.Name{ID: inClass + kv.key, For: at})
+				}
+			}
+			return out, nil
 		}
 	}
 	return nil, nil

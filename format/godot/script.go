@@ -32,7 +32,8 @@ func (Script) Match(name string, head []byte) bool {
 const maxScript = 16 << 20 // bytes
 
 // References lists the literal paths that a script loads: preload("…"), load("…"), extends "…", GD.Load<T>("…"),
-// #include "…". What a script puts together while it runs is not known.
+// #include "…"; and of GDScript the classes of the project that it names. What a script puts together while it runs is
+// not known.
 func (Script) References(ctx context.Context, in format.Input) ([]format.Reference, error) {
 	b, err := format.ReadSpan(in, 0, in.Size(), maxScript)
 	if err != nil {
@@ -41,6 +42,7 @@ func (Script) References(ctx context.Context, in format.Input) ([]format.Referen
 	var out []format.Reference
 	l := &lexer{b: b, sharp: sharp(b)}
 	var last [4]lexeme
+	classes := map[string]bool{}
 	take := func(w lexeme, call string) {
 		r, ok := refer(b, span{w.off, w.end}, call == "preload" || call == "extends" || call == "include")
 		if !ok || r.Style == format.Absolute {
@@ -72,12 +74,43 @@ func (Script) References(ctx context.Context, in format.Input) ([]format.Referen
 				take(w, call)
 			}
 		}
+		if word := l.called(w); !l.sharp && class(word) && !classes[word] && last[3].kind != '.' && l.called(last[3]) != "class_name" {
+			classes[word] = true
+			out = append(out, format.Reference{Kind: "class", Raw: word, Path: inClass + word, Style: format.Named, Root: root, Optional: true, Remade: true, Off: int64(w.off), Len: int64(w.end - w.off)})
+		}
 		if len(out) > format.MaxReferences {
 			return nil, format.ErrLimit
 		}
 		last = [4]lexeme{last[1], last[2], last[3], w}
 	}
 	return out, nil
+}
+
+const inClass = "class:" // before the names of classes, in ids
+
+// class reports whether a word may be the name of a class: of the project, or else one that Godot has, which is not missed.
+func class(word string) bool {
+	return word != "" && word[0] >= 'A' && word[0] <= 'Z' && strings.ToUpper(word) != word
+}
+
+// Names gives the class that a script defines for all others.
+func (Script) Names(ctx context.Context, in format.Input) ([]format.Name, error) {
+	b, err := format.ReadSpan(in, 0, in.Size(), maxScript)
+	if err != nil {
+		return nil, err
+	}
+	l := &lexer{b: b, sharp: sharp(b)}
+	var last lexeme
+	for {
+		w, ok := l.next()
+		if !ok || ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if l.called(last) == "class_name" && w.kind == 'w' && !l.sharp {
+			return []format.Name{{ID: inClass + l.called(w)}}, nil
+		}
+		last = w
+	}
 }
 
 // loads: what is called with the path of a file that must be there.

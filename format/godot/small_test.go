@@ -31,6 +31,12 @@ func TestNames(t *testing.T) {
 	if got, err := format.Names(t.Context(), Format{}, format.Bytes([]byte(scene3))); len(got) > 0 || err != nil {
 		t.Errorf("%v, %v", got, err)
 	}
+	if got, err := format.Names(t.Context(), Script{}, format.Bytes([]byte("@tool\nclass_name Hero\nextends Node\n"))); err != nil || !slices.Equal(got, []format.Name{{ID: "class:Hero"}}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if got, err := format.Names(t.Context(), Format{}, format.Bytes([]byte(settings))); err != nil || !slices.Equal(got, []format.Name{{ID: "class:Audio", For: "scripts/audio.gd"}}) {
+		t.Errorf("%v, %v", got, err)
+	}
 	for id, want := range map[uint64]string{0: "", 1: "uid://b", 34: "uid://ba", 34*34 - 1: "uid://88", 1 << 63: ""} {
 		if got := uidText(id); got != want {
 			t.Errorf("%d: %q, want %q", id, got, want)
