@@ -1,7 +1,11 @@
 package godot
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"errors"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -327,6 +331,58 @@ func TestGraftSettings(t *testing.T) {
 	for id, want := range map[string]string{"section:a": "[a]\nx=9\n\n[c]\nx=3", "section:b": "[a]\nx=1\n\n[b]\nx=2\n\n[c]\nx=3", "section:c": "[a]\nx=1\n\n[c]\nx=8\n"} {
 		if got, err := graft(t, id, []byte(into), []byte(from), id); err != nil || got != want {
 			t.Errorf("%s: %q, %v", id, got, err)
+		}
+	}
+}
+
+// TestHistory reads seven years of a real project's settings: every preset is seen, all of a file put into itself is that
+// file, and a preset comes back into the newest as it was.
+func TestHistory(t *testing.T) {
+	for _, c := range []struct{ archive, mark string }{{"export_presets.history.tar.gz", "\n["}, {"project_godot.by_tag.tar.gz", "\n["}} {
+		z, err := gzip.NewReader(bytes.NewReader(formattest.Sample(t, "godot/pixelorama/"+c.archive)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		versions := map[string][]byte{}
+		for r := tar.NewReader(z); ; {
+			h, err := r.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if h.Typeflag == tar.TypeReg {
+				if versions[h.Name], err = io.ReadAll(r); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		names := slices.Sorted(maps.Keys(versions))
+		if len(names) < 43 {
+			t.Fatalf("%d versions", len(names))
+		}
+		newest := versions[names[len(names)-1]]
+		for _, name := range names {
+			b := versions[name]
+			list, ids := all(t, b), []string{}
+			for id, e := range list {
+				if e.Kind != "settings" {
+					t.Errorf("%s: %v", name, e)
+				}
+				if id != "section:" {
+					ids = append(ids, id)
+				}
+			}
+			if want := strings.Count("\n"+string(b), c.mark); len(ids) != want {
+				t.Errorf("%s: %d sections of %d", name, len(ids), want)
+			}
+			if got, err := graft(t, name, b, b, ids...); err != nil || got != string(b) {
+				t.Errorf("%s: into itself: %v", name, err)
+			}
+			if _, err := graft(t, name, newest, b, ids[0]); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }
