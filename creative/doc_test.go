@@ -151,6 +151,9 @@ func (d doc) References(_ context.Context, in format.Input) ([]format.Reference,
 			continue
 		}
 		r := format.Reference{Kind: "texture", Raw: l.w[2], Path: strings.ReplaceAll(strings.TrimPrefix(l.w[2], "//"), "%20", " "), Style: format.Style(l.w[1]), Off: l.off + int64(strings.Index(l.text, l.w[2])), Len: int64(len(l.w[2]))}
+		if strings.HasPrefix(r.Path, "res://") {
+			r.Root = "project.godot"
+		}
 		r.Path = strings.ReplaceAll(strings.TrimPrefix(r.Path, "res://"), `\`, "/")
 		r.Sequence = strings.ContainsAny(r.Path, "#*<")
 		if len(l.w) > 3 {

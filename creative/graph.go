@@ -63,7 +63,7 @@ func (g *Graph) Find(at string) (int, bool) {
 // Graph makes the graph of a snapshot. Only files whose content was not met before are read.
 func (st *Studio) Graph(ctx context.Context, s *varve.Snapshot) (*Graph, error) {
 	m := newMemory(st)
-	b := &builder{g: &Graph{byPath: map[string]int{}}, folded: map[string]int{}, names: map[string]int{}, roots: map[string]bool{}}
+	b := &builder{g: &Graph{byPath: map[string]int{}}, folded: map[string]int{}, names: map[string][]int{}, absent: map[string]string{}, companions: map[int][]int{}}
 	for e, err := range st.Project.List(ctx, s, "", true) {
 		if err != nil {
 			return nil, err
@@ -92,86 +92,158 @@ func (st *Studio) Graph(ctx context.Context, s *varve.Snapshot) (*Graph, error) 
 	return b.g, nil
 }
 
+// Companion is the kind of the edges from a file to one that says something of it and goes where it goes: Unity's .meta,
+// Godot's .import. No file refers to it, and nothing is used only for it.
+const Companion = "companion"
+
 // builder resolves references.
 type builder struct {
-	g       *Graph
-	folded  map[string]int // by lower case; -2 where several have it
-	names   map[string]int
-	roots   map[string]bool  // folders that Rooted paths begin at, besides the project's own
-	folders map[string][]int // files by folder, for sequences
+	g          *Graph
+	folded     map[string]int // by lower case; -2 where several have it
+	names      map[string][]int
+	absent     map[string]string // path of what has an id, of which only its companion is there
+	companions map[int][]int     // of a file
+	roots      roots
+	folders    map[string][]int // files by folder, for sequences
 }
 
 func (b *builder) link(facts []*fact) {
 	for i := range b.g.Nodes {
-		at := b.g.Nodes[i].Path
-		low := strings.ToLower(at)
+		low := strings.ToLower(b.g.Nodes[i].Path)
 		if _, twice := b.folded[low]; twice {
 			b.folded[low] = -2
 		} else {
 			b.folded[low] = i
 		}
-		if base := path.Base(at); base == "project.godot" {
-			b.roots[path.Dir(at)] = true
-		}
 		for _, n := range facts[i].Names {
-			who := i
-			if n.For != "" {
-				k, ok := b.g.byPath[path.Join(path.Dir(at), n.For)]
-				if !ok {
-					continue
-				}
-				who = k
-			}
-			b.names[n.ID] = who
+			b.name(i, &n)
 		}
 	}
 	for i := range facts {
 		for k := range facts[i].References {
 			b.edge(i, &facts[i].References[k])
 		}
+		for _, k := range b.companions[i] {
+			base := path.Base(b.g.Nodes[k].Path)
+			b.add(i, k, &format.Reference{Kind: Companion, Raw: base, Path: base, Style: format.Relative}, b.g.Nodes[k].Path, Found)
+		}
 	}
 	b.g.index()
 }
 
+// name notes an id that the file i gives: to itself, or to another that it then goes with.
+func (b *builder) name(i int, n *format.Name) {
+	self := b.g.Nodes[i].Path
+	at := self
+	if n.Beside != "" {
+		at = strings.TrimSuffix(self, n.Beside)
+	} else if n.For != "" {
+		at = path.Join(path.Dir(self), n.For)
+	}
+	who, ok := b.g.byPath[at]
+	switch {
+	case !ok && n.ID != "" && n.Beside != "":
+		b.absent[n.ID] = at
+	case ok && n.ID != "":
+		b.names[n.ID] = append(b.names[n.ID], who)
+	}
+	if ok && who != i && n.Beside != "" && !slices.Contains(b.companions[who], i) {
+		b.companions[who] = append(b.companions[who], i)
+	}
+}
+
+// lost returns the path of what had an id and is gone. Of a folder that is none: Unity's have ids too.
+func (b *builder) lost(root, id string) (string, bool) {
+	at, ok := b.absent[id]
+	if !ok || !inside(at, root) {
+		return "", false
+	}
+	i, _ := slices.BinarySearchFunc(b.g.Nodes, at+"/", func(n Node, s string) int { return strings.Compare(n.Path, s) })
+	return at, i == len(b.g.Nodes) || !strings.HasPrefix(b.g.Nodes[i].Path, at+"/")
+}
+
 func (b *builder) edge(from int, r *format.Reference) {
-	switch r.Style {
-	case format.URL:
+	self := b.g.Nodes[from].Path
+	id := r.ID
+	if r.Style == format.Named {
+		id = r.Path
+	}
+	root, rooted := b.root(self, r.Root)
+	if to, ok := b.named(self, root, id); ok {
+		b.add(from, to, r, b.g.Nodes[to].Path, Found)
+		return
+	}
+	if r.Style == format.URL {
 		b.add(from, -1, r, "", Network)
 		return
-	case format.Named:
-		if to, ok := b.names[r.Path]; ok {
-			b.add(from, to, r, b.g.Nodes[to].Path, Found)
+	}
+	at, ok := Resolve(self, root, r)
+	switch {
+	case r.Style == format.Named && r.Remade:
+	case r.Style == format.Named:
+		if at, ok := b.lost(root, id); ok {
+			b.add(from, -1, r, at, Missing)
 		} else {
 			b.add(from, -1, r, "", Unnamed)
 		}
-		return
-	}
-	self := b.g.Nodes[from].Path
-	at, ok := Resolve(self, b.root(self), r)
-	switch {
 	case !ok:
 		b.add(from, -1, r, "", Outside)
 	case r.Sequence:
 		b.sequence(from, r, at)
 	default:
-		if to, ok := b.g.byPath[at]; ok {
-			b.add(from, to, r, at, Found)
-		} else if to, ok := b.folded[strings.ToLower(at)]; ok && to >= 0 {
-			b.add(from, to, r, at, Cased)
-		} else {
-			b.add(from, -1, r, at, Missing)
-		}
+		b.file(from, r, at, rooted)
 	}
 }
 
-// root is the nearest folder around a file that Rooted paths begin at; "" is that of the project.
-func (b *builder) root(at string) string {
-	for d := path.Dir(at); d != "."; d = path.Dir(d) {
-		if b.roots[d] {
-			return d
+// file adds an edge to the file at a path. Where nothing is, it is missing, if the folder that the path begins at is one
+// of the project.
+func (b *builder) file(from int, r *format.Reference, at string, rooted bool) {
+	for ending := range strings.SplitSeq(r.Endings, "|") {
+		if to, ok := b.g.byPath[at+ending]; ok {
+			b.add(from, to, r, at+ending, Found)
+			return
 		}
 	}
-	return ""
+	for ending := range strings.SplitSeq(r.Endings, "|") {
+		if to, ok := b.folded[strings.ToLower(at+ending)]; ok && to >= 0 {
+			b.add(from, to, r, at+ending, Cased)
+			return
+		}
+	}
+	ending, _, _ := strings.Cut(r.Endings, "|")
+	switch {
+	case r.Remade:
+	case !rooted:
+		b.add(from, -1, r, "", Unnamed)
+	default:
+		b.add(from, -1, r, at+ending, Missing)
+	}
+}
+
+// named returns the file within a folder that has an id; of several the one that is nearest to who asks.
+func (b *builder) named(self, root, id string) (int, bool) {
+	if id == "" {
+		return 0, false
+	}
+	best, most := 0, -1
+	for _, i := range b.names[id] {
+		at := b.g.Nodes[i].Path
+		if n := common(self, at); n > most && inside(at, root) {
+			best, most = i, n
+		}
+	}
+	return best, most >= 0
+}
+
+// root returns the folder that Rooted paths of a file begin at. ok is false where none of the project is marked so.
+func (b *builder) root(self, mark string) (at string, ok bool) {
+	if mark == "" {
+		return "", true
+	}
+	if b.roots == nil {
+		b.roots = rootsOf(b.g.Nodes)
+	}
+	return b.roots.find(self, mark)
 }
 
 // sequence adds an edge to each file that a pattern stands for.
@@ -206,6 +278,9 @@ func sequencePattern(name string) (*regexp.Regexp, error) {
 }
 
 func (b *builder) add(from, to int, r *format.Reference, at string, s Status) {
+	if from == to && r.Optional { // it names itself; that is no need
+		return
+	}
 	b.g.Edges = append(b.g.Edges, Edge{From: from, To: to, Reference: r, At: at, Status: s})
 }
 
@@ -277,20 +352,32 @@ func (g *Graph) Missing() (out []*Edge) {
 }
 
 // Orphans returns the files that nothing refers to and that refer to nothing, and that are of a kind that others of the
-// project do refer to: a texture that no material uses, not a scene, which is where one begins.
+// project do refer to: a texture that no material uses, not a scene, which is where one begins, nor a setting.
 func (g *Graph) Orphans() (out []int) {
 	used := map[string]bool{}
 	for i := range g.Edges {
-		if to := g.Edges[i].To; to >= 0 {
+		if to := g.Edges[i].To; to >= 0 && g.Edges[i].Reference.Kind != Companion {
 			used[strings.ToLower(path.Ext(g.Nodes[to].Path))] = true
 		}
 	}
 	for i := range g.Nodes {
-		if len(g.in[i]) == 0 && len(g.out[i]) == 0 && used[strings.ToLower(path.Ext(g.Nodes[i].Path))] {
+		if len(g.in[i]) == 0 && g.alone(i) && !g.setting(i) && used[strings.ToLower(path.Ext(g.Nodes[i].Path))] {
 			out = append(out, i)
 		}
 	}
 	return out
+}
+
+// alone reports whether a file refers to no other, but for what goes with it.
+func (g *Graph) alone(i int) bool {
+	return !slices.ContainsFunc(g.out[i], func(k int32) bool { return g.Edges[k].Reference.Kind != Companion })
+}
+
+// setting: Unity reads what is in one folder, whether anything refers to it or not.
+func (g *Graph) setting(i int) bool {
+	dir := path.Dir(g.Nodes[i].Path)
+	_, ok := g.byPath[path.Join(dir, "ProjectVersion.txt")]
+	return ok && path.Base(dir) == "ProjectSettings"
 }
 
 // Cycles returns the groups of files that need each other, and files that need themselves.

@@ -22,8 +22,18 @@ type Reference struct {
 	Element  string // ID of the element that has it; "" for the file
 	Sequence bool   // Path stands for several files: with *, ?, <UDIM> or a run of # for digits
 	Optional bool   // the application does without, if it must
+	Remade   bool   // nobody misses the file where it is not: the application makes it anew, or has its own
 	// Off and Len are where Raw stands, in bytes of the file; Len 0 where it stands at no one place (compressed).
 	Off, Len int64
+
+	// ID is an id of a file (see Name) by which it is found first, wherever Path leads; "" where there is none.
+	ID string
+	// Root names what marks the folder that a Rooted path begins at, and within which ids hold: a file in the nearest
+	// folder around that has one of this name: "project.godot", "ProjectSettings/ProjectVersion.txt", "*.uproject". With
+	// "**/" before it, it may also be in a folder elsewhere. "" is the project's own folder, and ids hold everywhere.
+	Root string
+	// Endings are what Path lacks to be a file's, separated by |: ".uasset|.umap". "" where it lacks nothing.
+	Endings string
 }
 
 // Referrer lists what a file needs, in the order of the file. What is packed into it, it does not need.
@@ -39,8 +49,9 @@ type Rewriter interface {
 
 // Name is an id by which other files refer to a file (Style Named).
 type Name struct {
-	ID  string
-	For string // the file that has it, relative to the folder of the one that says so; "" for that itself
+	ID     string // "" where it has none, and this one goes with it all the same
+	For    string // the file that has it, relative to the folder of the one that says so; "" for that itself
+	Beside string // or the file that has it, and that this one goes with, is called as this one without that at its end: ".meta"
 }
 
 // Namer lists the ids that a file says that it, or the one that it goes with, has: Unity's .meta, Godot's uid.
