@@ -238,12 +238,13 @@ func TestRelinkGodot(t *testing.T) {
 	}
 	a, _ := game(t, "", map[string]string{"g/project.godot": "config_version=4\n", "g/s.tscn": scene("old/wood.png"), "g/old/wood.png": "wood", "g/run.gd": "var a = load(\"res://old/wood.png\")\n"})
 	a.write(map[string]string{"g/old/wood.png": "", "g/new/Wood 2.png": "wood"})
-	g, err := a.Graph(t.Context(), a.snap(nil))
+	s := a.snap(nil)
+	g, err := a.Graph(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := a.Relinks(t.Context(), g)
-	if err != nil || len(all) != 2 || !all[0].Sure || all[0].NewRaw != "res://new/Wood 2.png" {
+	all, err := a.Relinks(t.Context(), s, g)
+	if err != nil || len(all) != 2 || !all[0].Sure() || all[0].NewRaw != "res://new/Wood 2.png" {
 		t.Fatalf("%+v, %v", all, err)
 	}
 	if _, left, err := a.ApplyRelinks(t.Context(), all); err != nil || len(left) > 0 {
