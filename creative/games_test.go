@@ -188,8 +188,9 @@ func TestUnityProject(t *testing.T) {
 	ref := func(n int) string { return "  m_X: {fileID: 1, guid: " + id(n) + ", type: 3}\n" }
 	_, g := game(t, "", map[string]string{
 		"P/ProjectSettings/ProjectVersion.txt": "m_EditorVersion: 2022.3.1f1\n", "P/ProjectSettings/TagManager.asset": unityHead,
-		"P/Assets/s.unity": unityHead + ref(1) + ref(2) + ref(4) + ref(5) + ref(6) + ref(7), "P/Assets/s.unity.meta": note(9),
-		"P/Assets/wood.png": "w", "P/Assets/wood.png.meta": note(1), "P/Assets/m.fbx": "m", "P/Assets/m.fbx.meta": note(2) + "ModelImporter:\n  externalObjects:\n    second: " + strings.TrimPrefix(ref(3), "  m_X: "),
+		"P/Assets/s.unity": unityHead + ref(1) + ref(2) + ref(4) + ref(5) + ref(6) + ref(7) + ref(11), "P/Assets/Lib.bundle.meta": note(11), "P/Assets/Lib.bundle/x.txt": "a folder that is an asset",
+		"P/Assets/s.unity.meta": note(9),
+		"P/Assets/wood.png":     "w", "P/Assets/wood.png.meta": note(1), "P/Assets/m.fbx": "m", "P/Assets/m.fbx.meta": note(2) + "ModelImporter:\n  externalObjects:\n    second: " + strings.TrimPrefix(ref(3), "  m_X: "),
 		"P/Assets/p.asset": unityHead, "P/Assets/p.asset.meta": note(3), "P/Assets/gone.mat.meta": note(4), "P/Assets/Dir.meta": note(5) + "folderAsset: yes\n",
 		"P/Assets/two.png": "2", "P/Assets/two.png.meta": note(6), "Q/Assets/two.png": "3", "Q/Assets/two.png.meta": note(6),
 		"Q/Assets/q.unity":   unityHead + ref(6),
@@ -197,7 +198,7 @@ func TestUnityProject(t *testing.T) {
 		"P/ProjectSettings/EditorBuildSettings.asset": unityHead + "  m_Scenes:\n  - enabled: 1\n    path: Assets/Old.unity\n    guid: " + id(9) + "\n  - enabled: 1\n    path: Assets/None.unity\n    guid: " + id(10) + "\n",
 	})
 	for from, want := range map[string][]string{
-		"P/Assets/s.unity": {"ok P/Assets/wood.png", "ok P/Assets/m.fbx", "missing P/Assets/gone.mat", "unnamed", "ok P/Assets/two.png", "unnamed"}, "P/Assets/m.fbx.meta": {"ok P/Assets/p.asset"},
+		"P/Assets/s.unity": {"ok P/Assets/wood.png", "ok P/Assets/m.fbx", "missing P/Assets/gone.mat", "unnamed", "ok P/Assets/two.png", "unnamed", "unnamed"}, "P/Assets/m.fbx.meta": {"ok P/Assets/p.asset"},
 		"Q/Assets/q.unity": {"ok Q/Assets/two.png"}, // of two that have a guid, the nearer
 		"P/ProjectSettings/EditorBuildSettings.asset": {"ok P/Assets/s.unity", "missing P/Assets/None.unity"},
 	} {

@@ -122,5 +122,4 @@ func TestGraftChains(t *testing.T) {
 	if done < 700 || len(refused) > 4 {
 		t.Errorf("%d done, refused %v", done, refused)
 	}
-	t.Log(done, refused)
 }
