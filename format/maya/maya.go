@@ -61,7 +61,7 @@ type scene struct {
 	places []place
 	links  []link
 	byName map[string][]int // nodes by name; of those in the tree the last part of their path
-	maya   bool           // Maya wrote it, and so an end
+	maya   bool             // Maya wrote it, and so an end
 	ended  bool
 }
 
