@@ -137,7 +137,7 @@ func TestValidate(t *testing.T) {
 }
 
 func TestMatch(t *testing.T) {
-	for name, want := range map[string]bool{"a.html:<p>": true, "a.txt:  <!DOCTYPE HTML>": true, "a.txt:<p>": false, "a.html:<p>\x01\x00": false, "a.htm:text": false} {
+	for name, want := range map[string]bool{"a.html:<p>": true, "a.txt:  <!DOCTYPE HTML>": true, "a.txt:<p>": false, "a.html:<p>\x01\x00\x00\x00": false, "a.htm:text": false} {
 		file, head, _ := strings.Cut(name, ":")
 		if got := (Page{}).Match(file, []byte(head)); got != want {
 			t.Errorf("%q: %t", name, got)
