@@ -100,13 +100,11 @@ func TestReferences(t *testing.T) {
 	}
 	want := `scene rooted scenes/rig.ma @rigRN
 scene rooted scenes/inner.mb optional
-scene rooted scenes/rig.ma @rigRN
 cache relative beside.abc @|hut|hut|cacheShape
 texture rooted sourceimages/wall.<UDIM>.png @wall sequence
 texture rooted sourceimages/water.####.exr @water sequence
 texture rooted plates/a "b".jpg @plate
 sound absolute $AUDIO/voice.wav @voice
-cache relative ../cache/crowd.abc @crowd
 cache relative ../cache/crowd.abc @crowd
 cache rooted cache/nCache/shot/clothShape1.* @cloth sequence
 `

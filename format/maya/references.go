@@ -3,6 +3,7 @@ package maya
 import (
 	"context"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -10,9 +11,9 @@ import (
 	"varve/format/splice"
 )
 
-// References lists the scenes that this one has in it, and the textures, sounds and caches of its nodes. Maya says of a
-// scene that is referenced twice that it is needed: in one statement that it is, in another how it is loaded. What is
-// needed by scenes in those is Optional, for it is theirs.
+// References lists the scenes that this one has in it, and the textures, sounds and caches of its nodes. What a node names
+// twice is one reference, as a scene that one statement announces and another loads. What scenes in those need is Optional,
+// for it is theirs.
 func (Format) References(ctx context.Context, in format.Input) ([]format.Reference, error) {
 	if isBinary(in) {
 		return binaryReferences(ctx, in)
@@ -21,9 +22,28 @@ func (Format) References(ctx context.Context, in format.Input) ([]format.Referen
 	if err != nil {
 		return nil, err
 	}
-	return s.references(), nil
+	all := s.references()
+	seen := make(map[[2]string]bool, len(all))
+	out := all[:0]
+	for i := range all {
+		key := [2]string{s.places[i].owner(), all[i].Raw}
+		if all[i].Path != "" && !seen[key] {
+			seen[key] = true
+			out = append(out, all[i])
+		}
+	}
+	return out, nil
 }
 
+// owner tells what a place is of from others.
+func (p *place) owner() string {
+	if p.node < 0 {
+		return p.rfn
+	}
+	return strconv.Itoa(p.node)
+}
+
+// references returns one for each place; of those that name nothing without a path.
 func (s *scene) references() []format.Reference {
 	ids := s.ids()
 	var out []format.Reference
@@ -43,6 +63,7 @@ func (s *scene) references() []format.Reference {
 		}
 		r.Path, r.Style = pathOf(means([]byte(raw)))
 		if r.Path == "" {
+			out = append(out, r)
 			continue
 		}
 		if p.texture && n != nil {
