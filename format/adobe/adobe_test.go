@@ -185,6 +185,32 @@ func TestPremiereValidate(t *testing.T) {
 	}
 }
 
+// TestPremiereBounds: what unpacks to more than it may, and objects that mean one another without end.
+func TestPremiereBounds(t *testing.T) {
+	in := format.Bytes(packed(t, strings.Repeat(" ", 1<<20)))
+	if _, err := unpack(t.Context(), in, 1<<19); !errors.Is(err, format.ErrLimit) {
+		t.Error(err)
+	}
+	var deep strings.Builder
+	deep.WriteString(`<?xml version="1.0"?><PremiereData Version="3"><Sequence ObjectUID="s"><A ObjectRef="0"/></Sequence>`)
+	for i := range 2 * maxMeant {
+		fmt.Fprintf(&deep, `<O ObjectID="%d"><A ObjectRef="%d"/></O>`, i, i+1)
+	}
+	deep.WriteString("</PremiereData>")
+	if _, err := format.Elements(t.Context(), Premiere{}, format.Bytes([]byte(deep.String()))); !errors.Is(err, format.ErrUnsupported) {
+		t.Errorf("%.200v", err)
+	}
+	var bins strings.Builder
+	bins.WriteString(`<?xml version="1.0"?><PremiereData Version="3"><RootProjectItem ObjectUID="0"><ProjectItemContainer><Items><Item ObjectURef="1"/></Items></ProjectItemContainer></RootProjectItem>`)
+	for i := range 2 * maxBins {
+		fmt.Fprintf(&bins, `<BinProjectItem ObjectUID="%d"><ProjectItemContainer><Items><Item ObjectURef="%d"/></Items></ProjectItemContainer></BinProjectItem>`, i+1, i+2)
+	}
+	bins.WriteString("</PremiereData>")
+	if _, err := format.Elements(t.Context(), Premiere{}, format.Bytes([]byte(bins.String()))); !errors.Is(err, format.ErrMalformed) {
+		t.Errorf("%.200v", err)
+	}
+}
+
 const effectsXML = `<?xml version="1.0" encoding="UTF-8"?>
 <AfterEffectsProject xmlns="http://www.adobe.com/products/aftereffects" majorVersion="1" minorVersion="0">
 	<Fold>
@@ -290,6 +316,23 @@ func TestEffectsValidate(t *testing.T) {
 		}
 		if err := format.Validate(t.Context(), AfterEffects{}, format.Bytes(b[:n])); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("the first %d of %d bytes: %v", n, len(b), err)
+		}
+	}
+}
+
+// TestEffectsDepth: lists within one another are not followed without end.
+func TestEffectsDepth(t *testing.T) {
+	for depth, want := range map[int]error{maxDepth / 2: nil, 2 * maxDepth: format.ErrMalformed} {
+		body := ""
+		for range depth {
+			b := append([]byte("LIST"), 0, 0, 0, 0)
+			binary.BigEndian.PutUint32(b[4:], uint32(len(body)+4))
+			body = string(b) + "Fold" + body
+		}
+		b := append([]byte("RIFX"), 0, 0, 0, 0)
+		binary.BigEndian.PutUint32(b[4:], uint32(len(body)+4))
+		if err := format.Validate(t.Context(), AfterEffects{}, format.Bytes([]byte(string(b)+"Egg!"+body))); !errors.Is(err, want) {
+			t.Errorf("%d deep: %v", depth, err)
 		}
 	}
 }

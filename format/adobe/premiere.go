@@ -36,7 +36,7 @@ func openPremiere(ctx context.Context, in format.Input) (*premiere, error) {
 	text, exact := []byte(nil), false
 	if p.packed {
 		p.head = magic
-		if text, err = unpack(ctx, in); err == nil {
+		if text, err = unpack(ctx, in, maxText); err == nil {
 			text, exact, err = splice.Plain(text)
 		}
 	} else {
@@ -63,8 +63,8 @@ func openPremiere(ctx context.Context, in format.Input) (*premiere, error) {
 	return p, nil
 }
 
-// unpack decompresses a project.
-func unpack(ctx context.Context, in format.Input) ([]byte, error) {
+// unpack decompresses a project of at most max bytes.
+func unpack(ctx context.Context, in format.Input, max int) ([]byte, error) {
 	z, err := gzip.NewReader(io.NewSectionReader(in, 0, in.Size()))
 	if err != nil {
 		return nil, unpacking(err)
@@ -75,9 +75,9 @@ func unpack(ctx context.Context, in format.Input) ([]byte, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		n, err := io.CopyN(&out, z, 1<<20)
-		if out.Len() > maxText {
-			return nil, fmt.Errorf("a project of more than %d bytes: %w", maxText, format.ErrLimit)
+		n, err := io.CopyN(&out, z, 1<<16)
+		if out.Len() > max {
+			return nil, fmt.Errorf("a project of more than %d bytes: %w", max, format.ErrLimit)
 		}
 		if err == io.EOF || err == nil && n == 0 {
 			return out.Bytes(), nil

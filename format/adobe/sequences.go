@@ -151,7 +151,7 @@ func (l *lister) add(n *xmlspan.Node, parent, kind, name string) error {
 	l.done[id] = true
 	e := format.Element{ID: id, Stable: l.doc.Get(n, "ObjectUID"), Parent: parent, Kind: kind, Name: name, Bytes: int64(n.End - n.Start)}
 	if kind == "sequence" {
-		c := &content{premiere: l.premiere, h: sha256.New(), seen: map[*xmlspan.Node]int{}}
+		c := &content{premiere: l.premiere, ctx: l.ctx, h: sha256.New(), seen: map[*xmlspan.Node]int{}}
 		if err := c.object(n, 0); err != nil {
 			return err
 		}
@@ -165,12 +165,13 @@ func (l *lister) add(n *xmlspan.Node, parent, kind, name string) error {
 // objects are new at every save, and are not taken.
 type content struct {
 	*premiere
+	ctx  context.Context
 	h    hash.Hash
 	seen map[*xmlspan.Node]int
 }
 
 // maxMeant bounds how far an object leads to others.
-const maxMeant = 1000
+const maxMeant = 10_000
 
 func (c *content) object(n *xmlspan.Node, depth int) error {
 	if k, ok := c.seen[n]; ok {
@@ -178,7 +179,10 @@ func (c *content) object(n *xmlspan.Node, depth int) error {
 		return nil
 	}
 	if depth > maxMeant {
-		return format.Malformed("objects that mean one another, %d deep", depth)
+		return format.Unsupported("objects that mean one another, %d deep", depth)
+	}
+	if len(c.seen)&0xff == 0 && c.ctx.Err() != nil {
+		return c.ctx.Err()
 	}
 	c.seen[n] = len(c.seen)
 	return c.node(n, depth)

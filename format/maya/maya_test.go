@@ -232,6 +232,20 @@ func TestBinary(t *testing.T) {
 	}
 }
 
+// TestDepth: groups within one another are not followed without end.
+func TestDepth(t *testing.T) {
+	for depth, want := range map[int]error{maxDepth / 2: nil, 2 * maxDepth: format.ErrMalformed} {
+		body := ""
+		for range depth {
+			body = "FOR4" + string(binary.BigEndian.AppendUint32(nil, uint32(len(body)+4))) + "Maya" + body
+		}
+		body += strings.Repeat("\x00", max(0, 20-len(body)))
+		if err := format.Validate(t.Context(), Format{}, format.Bytes([]byte(body))); !errors.Is(err, want) {
+			t.Errorf("%d deep: %v", depth, err)
+		}
+	}
+}
+
 func TestContract(t *testing.T) {
 	formattest.Run(t, Format{}, map[string][]byte{"shot.ma": []byte(text)})
 }

@@ -207,6 +207,15 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// TestBounds: groups and braces within one another.
+func TestBounds(t *testing.T) {
+	for _, s := range []string{strings.Repeat("Group {\n name g\n}\n", 2*maxDepth), "Read {\n a " + strings.Repeat("{", 2*maxDepth) + strings.Repeat("}", 2*maxDepth) + "\n}\n"} {
+		if err := format.Validate(t.Context(), Format{}, format.Bytes([]byte(s))); !errors.Is(err, format.ErrMalformed) {
+			t.Errorf("%.40q: %v", s, err)
+		}
+	}
+}
+
 func TestMatch(t *testing.T) {
 	for name, want := range map[string]bool{"a.nk:Read {\n}": true, "a.gizmo:Group { \n}": true, "a.txt:set cut_paste_input [stack 0]\n": true, "a.nk:\x00{\n": false, "a.txt:Read {\n}": false, "x:#! /opt/Nuke14/libnuke-14.so -nx\n": true} {
 		file, head, _ := strings.Cut(name, ":")

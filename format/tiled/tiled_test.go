@@ -182,6 +182,22 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
+// TestBounds: tiles that unpack to more than they may, and values within one another.
+func TestBounds(t *testing.T) {
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	_, _ = w.Write(make([]byte, 1<<20))
+	_ = w.Close()
+	c := chunk{encoding: "base64", compression: "zlib", text: []byte(base64.StdEncoding.EncodeToString(b.Bytes()))}
+	if n, err := c.numbers(&bytes.Buffer{}, 1<<10); !errors.Is(err, format.ErrLimit) || n > 1<<11 {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	deep := `{"infinite":false,"layers":` + strings.Repeat("[", 2*maxDepth) + strings.Repeat("]", 2*maxDepth) + "}"
+	if err := format.Validate(t.Context(), Format{}, format.Bytes([]byte(deep))); !errors.Is(err, format.ErrMalformed) {
+		t.Error(err)
+	}
+}
+
 func TestMatch(t *testing.T) {
 	for name, want := range map[string]bool{"a.tmx:" + xmlMap: true, "a.json:" + jsonMap: true, "a.tmj:" + jsonMap: true, "a.json:{\"a\":1}": false, "a.tsx:import React from 'react'": false, "a.tsx:<tileset name=\"a\">": true,
 		"a.world:{\"maps\":[]}": true} {
