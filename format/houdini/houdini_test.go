@@ -107,6 +107,14 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+func TestValidateLength(t *testing.T) {
+	b := full()
+	b[len(b)-len("TRAILER!!!\x00")-1] = '7' // of the last entry, which is of nothing
+	if err := format.Validate(t.Context(), Format{}, format.Bytes(b)); !errors.Is(err, format.ErrMalformed) {
+		t.Error(err)
+	}
+}
+
 func TestContract(t *testing.T) {
 	formattest.Run(t, Format{}, map[string][]byte{"full.hip": full(), "limited.hiplc": limited()})
 }

@@ -71,6 +71,7 @@ select -ne :defaultRenderGlobals;
 	setAttr ".ren" -type "string" "arnold";
 connectAttr "wall.oc" "lambert2.c";
 connectAttr "water.oc" "hutShape.in";
+connectAttr "voice.o" "hutShape.a";
 // End of shot.ma
 `
 
@@ -156,6 +157,11 @@ func TestElements(t *testing.T) {
 		if _, ok := was[id]; ok {
 			t.Errorf("%s is of the window", id)
 		}
+	}
+	links := "connectAttr \"water.oc\" \"hutShape.in\";\n" // Maya writes them in no order that holds
+	again := elements(t, strings.Replace(strings.Replace(text, links, "", 1), "// End", links+"// End", 1))
+	if a, b := was["|hut|hutShape"], again["|hut|hutShape"]; a.Hash() != b.Hash() {
+		t.Error("the order of connections is taken for a change")
 	}
 	for change, want := range map[string]string{"vt[0:2]\"  0 0 0 1 0 0>vt[0:2]\"  0 0 0 2 0 0": "|hut|hutShape geometry", "double3\" 0 1 0>double3\" 0 2 0": "|hut transform",
 		"water.oc>wall.oc": "|hut|hutShape connections", "double3\" 1 2 3>double3\" 4 2 3": "", "\"double3\" 0 1 0>\"double3\"\n\t\t0 1 0": "", "\".o\" 12>\".o\" 13": "", "\"arnold\">\"mayaSoftware\"": ":defaultRenderGlobals attributes"} {

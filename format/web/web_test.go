@@ -98,6 +98,13 @@ func TestBase(t *testing.T) {
 	}
 }
 
+// TestComments: <!--> is all of a comment.
+func TestComments(t *testing.T) {
+	if got := listed(t, Page{}, `<html><!--><img src="a.png"><!---><img src="b.png"><!-- <img src="c.png"> --><![CDATA[<img src="d.png">]]></ x><img src="e.png">`); got != "image relative a.png\nimage relative b.png\nimage relative e.png\n" {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestSheet(t *testing.T) {
 	s := "@charset \"utf-8\";\n@import 'a.css';@media print{b{background:URL( \"x y.png\" )}}\n.c{background:url(a\\26 b.png)}d{content:'\\''}e::after{content:\"a\\\nb\"}f{cursor:url(c.cur),auto}"
 	if got, want := listed(t, Sheet{}, s), "stylesheet relative a.css\nimage relative x y.png\nimage relative a&b.png\nimage relative c.cur\n"; got != want {
