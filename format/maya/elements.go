@@ -3,6 +3,7 @@ package maya
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -69,14 +70,11 @@ func (s *scene) ids() []string {
 		if id == "" {
 			id = s.nodes[i].kind
 		}
-		for {
-			n := used[id]
-			used[id] = n + 1
-			if n == 0 {
-				break
-			}
-			id += strings.Repeat("'", 1+n%8)
+		for used[id] > 0 {
+			used[id]++
+			id = fmt.Sprintf("%s#%d", id, used[id])
 		}
+		used[id] = 1
 		out[i] = id
 	}
 	return out
