@@ -23,6 +23,7 @@ const text = `<?xml version="1.0"?>
       <input name="file" type="filename" value="rough.{04frame}.exr" />
     </image>
     <image name="sized" type="float"><input name="file" type="filename" value="a.[size].png" /></image>
+    <image name="whole" type="float"><input name="file" type="filename" value="C:\w.png" /></image>
     <image name="unknown" type="float"><input name="file" type="filename" value="b.[other].png" /></image>
     <image name="interface" type="float"><input name="file" type="filename" interfacename="x" /><input name="c" type="string" value="c.png"/></image>
     <output name="out" type="color3" nodename="color" />
@@ -45,6 +46,7 @@ func TestReferences(t *testing.T) {
 texture relative ../images/brass & co.<UDIM>.png @NG/color true
 texture absolute /abs/rough.####.exr @NG/rough true
 texture relative ../images/a.4k.png @NG/sized false
+texture absolute C:/w.png @NG/whole false
 texture relative ../images/b.*.png @NG/unknown true
 shader relative shader.glsl @IM false
 `
@@ -81,7 +83,7 @@ func TestElements(t *testing.T) {
 		return out
 	}
 	was := list(text)
-	if e := was["NG/color"]; e.Kind != "node" || e.Parent != "NG" || was["M"].Kind != "material" || was["NG"].Kind != "graph" || len(was) != 8 {
+	if e := was["NG/color"]; e.Kind != "node" || e.Parent != "NG" || was["M"].Kind != "material" || was["NG"].Kind != "graph" || len(was) != 9 {
 		t.Errorf("%+v", was)
 	}
 	for change, want := range map[string]string{`xpos="1">xpos="2"`: "", "a.[size].png>b.png": "NG/sized", `value="4k">value="8k"`: "NG", "\n    <image>\n\n<image": "", `nodename="S">nodename="T"`: "M"} {

@@ -38,7 +38,9 @@ func (f *file) references(ctx context.Context) ([]format.Reference, error) {
 				r.Kind, r.Optional = "shader", true // where the renderer looks for them
 			case a.Name == "value" && f.doc.Get(n, "type") == "filename" && means != "":
 				r.Kind = "texture"
-				means = f.prefix(n) + means
+				if _, style := splice.Path(means); style == format.Relative { // a whole path gets none
+					means = f.prefix(n) + means
+				}
 				means = f.several(n, means)
 			default:
 				continue
