@@ -167,3 +167,62 @@ func lz4(out, b []byte, max int) ([]byte, error) {
 	}
 	return out, nil
 }
+
+// withTokens returns a binary layer with other words: they, and a directory with their place, are put at its end, for
+// places in the layer are counted from its beginning.
+func withTokens(in format.Input, b []byte, words []string) (*format.Output, error) {
+	list, err := crateSections(b)
+	if err != nil {
+		return nil, err
+	}
+	var text []byte
+	for _, w := range words {
+		text = append(append(text, w...), 0)
+	}
+	section := binary.LittleEndian.AppendUint64(nil, uint64(len(words)))
+	section = binary.LittleEndian.AppendUint64(section, uint64(len(text)))
+	if v := b[8:11]; v[0] == 0 && v[1] < 4 {
+		section = append(section, text...)
+	} else {
+		packed := literals(text)
+		section = binary.LittleEndian.AppendUint64(section, uint64(len(packed)))
+		section = append(section, packed...)
+	}
+	at := (len(b) + 7) &^ 7
+	end := (at + len(section) + 7) &^ 7
+	directory := binary.LittleEndian.AppendUint64(nil, uint64(len(list)))
+	for _, s := range list {
+		if s.name == "TOKENS" {
+			s.start, s.size = int64(at), int64(len(section))
+		}
+		var name [16]byte
+		copy(name[:], s.name)
+		directory = append(directory, name[:]...)
+		directory = binary.LittleEndian.AppendUint64(directory, uint64(s.start))
+		directory = binary.LittleEndian.AppendUint64(directory, uint64(s.size))
+	}
+	out := new(format.Output)
+	out.Span(in, 0, 16)
+	_, _ = out.Write(binary.LittleEndian.AppendUint64(nil, uint64(end)))
+	out.Span(in, 24, int64(len(b))-24)
+	_, _ = out.Write(make([]byte, at-len(b)))
+	_, _ = out.Write(section)
+	_, _ = out.Write(make([]byte, end-at-len(section)))
+	_, _ = out.Write(directory)
+	return out, nil
+}
+
+// literals packs a text as one chunk of LZ4 without matches: it is some names, which are not worth more.
+func literals(text []byte) []byte {
+	out := make([]byte, 0, len(text)+len(text)/255+8)
+	out = append(out, 0) // one chunk, without a length
+	if len(text) < 15 {
+		return append(append(out, byte(len(text))<<4), text...)
+	}
+	out = append(out, 15<<4)
+	n := len(text) - 15
+	for ; n >= 255; n -= 255 {
+		out = append(out, 255)
+	}
+	return append(append(out, byte(n)), text...)
+}

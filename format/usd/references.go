@@ -2,6 +2,7 @@ package usd
 
 import (
 	"context"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -172,22 +173,21 @@ func (f *file) binaryReferences() ([]format.Reference, error) {
 		return nil, err
 	}
 	var out []format.Reference
-	seen := map[string]bool{}
 	for _, t := range tokens {
 		if len(t) > 4096 || strings.ContainsAny(t, "\n\r\t<>") && !strings.Contains(t, "<UDIM>") || strings.Contains(t, ": ") {
 			continue
 		}
 		r, ok := reference(t)
-		if !ok || r.Kind == "asset" || seen[r.Raw] || len(out) > format.MaxReferences || f.inPackage(r) {
+		if !ok || r.Kind == "asset" || len(out) > format.MaxReferences || f.inPackage(r) {
 			continue
 		}
-		seen[r.Raw] = true
 		out = append(out, r)
 	}
 	return out, nil
 }
 
-// Rewrite makes a layer need other assets.
+// Rewrite makes a layer need other assets. Of a binary one the words change, wherever they are used, and nothing else. A
+// package is refused.
 func (Format) Rewrite(ctx context.Context, in format.Input, paths map[string]string) (*format.Output, error) {
 	f, err := open(ctx, in)
 	if err != nil {
@@ -197,10 +197,52 @@ func (Format) Rewrite(ctx context.Context, in format.Input, paths map[string]str
 	if err != nil {
 		return nil, err
 	}
-	return splice.Rewrite(in, refs, paths, func(_ format.Reference, next string) string {
-		if next == "" || strings.ContainsAny(next, "@\n\r[]\\") {
-			return "no @, brackets, backslash or line end"
+	if f.binary != nil && f.archive == nil {
+		return f.renamed(refs, paths)
+	}
+	return splice.Rewrite(in, refs, paths, func(_ format.Reference, next string) string { return fits(next) })
+}
+
+// fits says why a path may not be one of an asset; "" if it may.
+func fits(next string) string {
+	if next == "" || strings.ContainsAny(next, "@\n\r[]\\\x00") {
+		return "no @, brackets, backslash or line end"
+	}
+	return ""
+}
+
+// renamed is a binary layer with other paths.
+func (f *file) renamed(refs []format.Reference, paths map[string]string) (*format.Output, error) {
+	words, err := crateTokens(f.binary)
+	if err != nil {
+		return nil, err
+	}
+	changed := false
+	at := 0
+	for i := range words {
+		if at == len(refs) {
+			break
 		}
-		return ""
-	})
+		r, ok := reference(words[i])
+		if !ok || r.Raw != refs[at].Raw { // refs are of words, in their order
+			continue
+		}
+		at++
+		next, ok := paths[r.Raw]
+		if !ok || next == r.Raw {
+			continue
+		}
+		if why := fits(next); why != "" {
+			return nil, &format.Refusal{Reason: fmt.Sprintf("%q cannot stand in the place of %q: %s", next, r.Raw, why)}
+		}
+		if to, _ := reference(next); to.Kind == "asset" || strings.Contains(next, ": ") {
+			return nil, &format.Refusal{Reason: fmt.Sprintf("%q has no ending by which a file is known in a binary layer", next)}
+		}
+		words[i] = next + strings.TrimPrefix(words[i], r.Raw)
+		changed = true
+	}
+	if !changed {
+		return splice.Cut(f.in, 0, f.in.Size()), nil
+	}
+	return withTokens(f.in, f.binary, words)
 }

@@ -3,7 +3,8 @@
 // are whole, and what they need.
 //
 // It promises: prims are named by their paths; what it writes is the layer with other spans in some places, and packages
-// keep the alignment of their files.
+// keep the alignment of their files; a binary layer that needs others is the layer with its words anew at its end, and
+// nothing else of it is moved.
 //
 // # Bytes
 //
