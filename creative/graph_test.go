@@ -181,9 +181,13 @@ func TestRelink(t *testing.T) {
 	if _, _, err := a.Project.Undo(ctx, false); err != nil {
 		t.Fatal(err)
 	}
-	// The blank would end the name in a doc: it is another reference then, and that is noticed.
-	if _, _, err := a.ApplyRelinks(ctx, sure); err == nil || a.read("scene/town.doc") != before {
-		t.Errorf("a reference that reads otherwise was written: %v", err)
+	// The blank would end the name in a doc: it is another reference then, and that is noticed. Other files are relinked.
+	_, left, err = a.ApplyRelinks(ctx, sure)
+	if err != nil || len(left) != 3 || !strings.Contains(left[0].Left, "other references than it should") || a.read("scene/town.doc") != before || a.read("game/m.doc") == "DOC; R rooted res://tex/a.png" {
+		t.Errorf("a reference that reads otherwise was written, or others were not: %v, %v", left, err)
+	}
+	if _, _, err := a.Project.Undo(ctx, false); err != nil {
+		t.Fatal(err)
 	}
 	sure = slices.DeleteFunc(sure, func(r Relink) bool { return strings.Contains(r.NewRaw, " ") })
 	if _, _, err := a.ApplyRelinks(ctx, sure); err != nil {

@@ -22,6 +22,7 @@ type Relink struct {
 	New    string // where that is now
 	By     Likeness
 	NewRaw string // as it will stand; "" where the notation cannot be kept
+	Left   string // why ApplyRelinks has left it; "" where it did not
 }
 
 // Likeness is what a file has in common with the one that is gone.
@@ -207,12 +208,13 @@ func relative(from, to string) string {
 	return strings.Repeat("../", len(a)-n) + strings.Join(b[n:], "/")
 }
 
-// ApplyRelinks rewrites the files of the folder, after a safety snapshot. Proposals without a notation are left out, and
-// returned.
+// ApplyRelinks rewrites the files of the folder, after a safety snapshot. Proposals without a notation, and those of files
+// that their formats cannot rewrite rightly, are left out, and returned with the reason.
 func (st *Studio) ApplyRelinks(ctx context.Context, all []Relink) (res *varve.PutResult, left []Relink, err error) {
 	by := map[string]map[string]string{}
 	for _, r := range all {
 		if r.NewRaw == "" {
+			r.Left = "the new path cannot be written as the old one is"
 			left = append(left, r)
 			continue
 		}
@@ -239,11 +241,20 @@ func (st *Studio) ApplyRelinks(ctx context.Context, all []Relink) (res *varve.Pu
 			return nil, left, err
 		}
 		out, err := format.Rewrite(ctx, it.Format, it.Input, by[from])
+		if err == nil {
+			err = st.relinked(ctx, it, out, by[from])
+		}
+		if err != nil && ofContent(err) {
+			for _, r := range all {
+				if r.From == from && r.NewRaw != "" {
+					r.Left = err.Error()
+					left = append(left, r)
+				}
+			}
+			continue
+		}
 		if err != nil {
 			return nil, left, fmt.Errorf("%s: %w", from, err)
-		}
-		if err := st.relinked(ctx, it, out, by[from]); err != nil {
-			return nil, left, err
 		}
 		files = append(files, varve.PutFile{Path: from, Was: was, Write: func(w io.Writer) error { _, err := out.WriteTo(w); return err }})
 	}
@@ -266,7 +277,7 @@ func (st *Studio) relinked(ctx context.Context, it *Item, out *format.Output, pa
 		err = format.Validate(ctx, it.Format, out)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: what would be written cannot be read back, so it is not: %w", it.Ref(), err)
+		return fmt.Errorf("what would be written cannot be read back, so it is not: %w", err)
 	}
 	want := make([]string, len(before))
 	for i := range before {
@@ -280,7 +291,7 @@ func (st *Studio) relinked(ctx context.Context, it *Item, out *format.Output, pa
 		got[i] = after[i].Raw
 	}
 	if !slices.Equal(got, want) {
-		return fmt.Errorf("%s: what would be written has other references than it should, so it is not: this is a defect of the format %s", it.Ref(), it.FormatName())
+		return fmt.Errorf("%w: what would be written has other references than it should, so it is not: this is a defect of the format %s", format.ErrFailed, it.FormatName())
 	}
 	return nil
 }

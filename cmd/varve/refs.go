@@ -288,13 +288,19 @@ func (e *env) refsRelink(ctx context.Context, r *referencing, _ []string) error 
 		}
 	}
 	var res *varve.PutResult
+	left := map[[2]string]string{} // why, by file and reference
 	if !e.dry && len(sure) > 0 {
-		if res, _, err = r.ApplyRelinks(ctx, sure); err != nil {
+		var more []creative.Relink
+		if res, more, err = r.ApplyRelinks(ctx, sure); err != nil {
 			return fmt.Errorf("relink: %w", err)
+		}
+		for _, x := range more {
+			left[[2]string{x.From, x.Raw}] = x.Left
 		}
 	}
 	for _, x := range all {
-		j := relinkJSON{"varve.relink/1", x.From, x.Raw, x.Old, x.New, x.NewRaw, x.Sure(), string(x.By), res != nil && x.Sure() && x.NewRaw != "", ""}
+		j := relinkJSON{"varve.relink/1", x.From, x.Raw, x.Old, x.New, x.NewRaw, x.Sure(), string(x.By), false, left[[2]string{x.From, x.Raw}]}
+		j.Done = res != nil && x.Sure() && x.NewRaw != "" && j.Reason == ""
 		switch {
 		case x.By == creative.ByName:
 			j.Reason = "it has the name and not the content: look at it, and change the reference in the application"

@@ -45,7 +45,7 @@ type momentJSON struct {
 	Listed   bool                `json:"listed"` // what is inside is known
 	Suspect  string              `json:"suspect"`
 	Elements []elementChangeJSON `json:"elements"`
-	Thumb    *pictureJSON          `json:"thumb,omitempty"`
+	Thumb    *pictureJSON        `json:"thumb,omitempty"`
 }
 
 func (e *env) timeline(ctx context.Context, arg string, o *timelineFlags) error {

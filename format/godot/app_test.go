@@ -71,10 +71,7 @@ func _init():
 
 // TestGodot asks the application itself, where it is installed, what it reads in files that were grafted and rewritten.
 func TestGodot(t *testing.T) {
-	app, err := exec.LookPath("godot3-server")
-	if err != nil {
-		t.Skip("there is no godot3-server")
-	}
+	app := formattest.App(t, os.Getenv("VARVE_CI") != "", "godot3-server")
 	dir := t.TempDir()
 	write := func(name string, b []byte) {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {

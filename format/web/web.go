@@ -116,15 +116,3 @@ func fits(_ format.Reference, next string) string {
 	}
 	return ""
 }
-
-// Validate checks that a page does not end within a tag, a comment or a script.
-func (Page) Validate(ctx context.Context, in format.Input) error {
-	_, err := readPage(ctx, in)
-	return err
-}
-
-// Validate checks that what is opened is closed.
-func (Sheet) Validate(ctx context.Context, in format.Input) error {
-	_, err := readSheet(ctx, in)
-	return err
-}

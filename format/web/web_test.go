@@ -130,14 +130,14 @@ func TestRewrite(t *testing.T) {
 	}
 }
 
-func TestValidate(t *testing.T) {
+func TestCut(t *testing.T) {
 	for _, at := range []string{"commented", "css/main", "fonts/a.woff2\")", "</scr", "script.png", "text.png", "xlink"} {
-		if err := format.Validate(t.Context(), Page{}, format.Bytes([]byte(page[:strings.Index(page, at)+2]))); !errors.Is(err, format.ErrMalformed) {
+		if _, err := format.References(t.Context(), Page{}, format.Bytes([]byte(page[:strings.Index(page, at)+2]))); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("cut at %s: %v", at, err)
 		}
 	}
 	for _, s := range []string{"a{", "a{b:url(", "/*", "a{b:'c"} {
-		if err := format.Validate(t.Context(), Sheet{}, format.Bytes([]byte(s))); !errors.Is(err, format.ErrMalformed) {
+		if _, err := format.References(t.Context(), Sheet{}, format.Bytes([]byte(s))); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("%s: %v", s, err)
 		}
 	}
