@@ -39,6 +39,7 @@ type VisualOptions struct {
 // Visual compares two files by what they show: their pixels, their meshes, what is inside of them; and by their bytes
 // where nothing of that can be had.
 func (st *Studio) Visual(ctx context.Context, old, new *Item, o VisualOptions) (*Visual, error) {
+	old, new = old.keeping(), new.keeping()
 	v := &Visual{Kind: "bytes", old: old, new: new}
 	a, err := old.Content()
 	if err != nil {

@@ -22,11 +22,8 @@ func (Format) Elements(ctx context.Context, in format.Input) ([]format.Element, 
 	}
 	var list []format.Element
 	if !f.animation() || &f.frames[0].data[0] != &f.data[0] {
-		p, err := f.picture(ctx, f.width, f.height, f.data)
+		p, err := f.still(ctx)
 		if err != nil {
-			return nil, err
-		}
-		if p.Profile, err = f.profile(); err != nil {
 			return nil, err
 		}
 		list = append(list, frames.Still(p, length(f.data)))
