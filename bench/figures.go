@@ -163,7 +163,7 @@ func writeFile(at string, write func(*bufio.Writer) error) error {
 // layerQuestions: a large document, and one into which a layer is brought back.
 func layerQuestions(ctx context.Context, g *gallery) ([]question, error) {
 	side := scaled(4000, g.o.scale, 160)
-	large, page := poster(true, 26, side), poster(false, 13, side)
+	large, page := poster(true, 31, side), poster(false, 15, side)
 	if err := g.once("large.psb", func() error {
 		return writeFile(filepath.Join(g.project(), "large.psb"), func(w *bufio.Writer) error { return large.write(w, false) })
 	}); err != nil {
@@ -217,9 +217,11 @@ func layerQuestions(ctx context.Context, g *gallery) ([]question, error) {
 		return err
 	}
 	return []question{
-		{what: "elements of a PSB of " + sizes["large.psb"], target: 0.5, ask: []string{"element", "ls", "large.psb", "--json"}, right: listed},
-		{what: "the same, of a snapshot, nothing remembered", target: 0.5, ask: []string{"element", "ls", "large.psb@v1", "--json"}, before: forget, right: listed},
-		{what: "the same, of a snapshot, again", target: 0.5, ask: []string{"element", "ls", "large.psb@v1", "--json"}, right: listed},
+		{what: "elements of a PSB of " + sizes["large.psb"], target: 0.5, ask: []string{"element", "ls", "large.psb"}, right: listed},
+		{what: "the same, of a snapshot, nothing remembered", target: 0.5, ask: []string{"element", "ls", "large.psb@v1"}, before: forget, right: listed},
+		{what: "the same, with hashes of all pixels", ask: []string{"element", "ls", "large.psb", "--json"}, right: listed},
+		{what: "the same, with hashes, of a snapshot, nothing remembered", ask: []string{"element", "ls", "large.psb@v1", "--json"}, before: forget, right: listed},
+		{what: "the same, with hashes, of a snapshot, again", target: 0.5, ask: []string{"element", "ls", "large.psb@v1", "--json"}, right: listed},
 		{what: "graft of a layer into a PSD of " + sizes["page.psd"] + ", planned only", ask: append(graft[:len(graft):len(graft)], "--dry-run"), before: back, right: grafted},
 		{what: "graft of a layer into a PSD of " + sizes["page.psd"], target: 2, ask: graft, before: back, right: grafted},
 		{what: "a snapshot of that folder, in which nothing changed", ask: []string{"snap", "--json", "--yes"}, right: func([]byte) error { return nil }},

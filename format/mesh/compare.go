@@ -159,8 +159,7 @@ type answer struct {
 
 func (c *comparer) compare(ctx context.Context, a, b *facts) (*Pair, error) {
 	p := &Pair{Name: b.Name, Renamed: a.Name != b.Name, Verdict: Same}
-	size := b.Mesh.Bounds(Identity()).Diagonal()
-	moved := !alike(&a.Transform, &b.Transform, size, max(c.Tolerance, 1e-12))
+	moved := a.Transform != b.Transform && !alike(&a.Transform, &b.Transform, b.Mesh.Bounds(Identity()).Diagonal(), max(c.Tolerance, 1e-12))
 	var err error
 	if a.prints.shape == b.prints.shape {
 		if moved {

@@ -31,9 +31,12 @@ type places struct {
 	mask   uint64
 }
 
-func newPlaces(points []vector) *places {
+func newPlaces(points []vector) *places { return placesOf(points, len(points)) }
+
+// placesOf is for count of the points.
+func placesOf(points []vector, count int) *places {
 	n := 16
-	for n < 2*len(points) {
+	for n < 2*count {
 		n *= 2
 	}
 	return &places{points: points, slots: make([]uint64, n), mask: uint64(n - 1)}
