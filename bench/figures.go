@@ -118,8 +118,9 @@ func sceneQuestions(_ context.Context, g *gallery) ([]question, error) {
 	want := []string{"MERock.001", "MERock.004", "OBRock.002"}
 	changed := func(out []byte) error { return rightElements(out, want) }
 	return []question{
+		{what: size + ": which objects differ", target: 0.8, ask: []string{"visual", "a.blend", "b.blend", "--inside", "--json"}, right: changed},
 		{what: size + ": what differs, meshes measured", ask: []string{"visual", "a.blend", "b.blend", "--json"}, right: changed},
-		{what: size + ": elements of one", target: 0.4, ask: []string{"element", "ls", "b.blend", "--json"}, right: func(out []byte) error { return rightLines(out, 2*old.meshes+1) }},
+		{what: size + ": elements of one", ask: []string{"element", "ls", "b.blend", "--json"}, right: func(out []byte) error { return rightLines(out, 2*old.meshes+1) }},
 	}, nil
 }
 

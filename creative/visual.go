@@ -34,6 +34,8 @@ type Visual struct {
 type VisualOptions struct {
 	Image raster.Options
 	Mesh  mesh.Options
+	// Inside: only what is inside is compared, where that can be listed: pixels are not decoded, meshes not measured.
+	Inside bool
 }
 
 // Visual compares two files by what they show: their pixels, their meshes, what is inside of them; and by their bytes
@@ -53,11 +55,8 @@ func (st *Studio) Visual(ctx context.Context, old, new *Item, o VisualOptions) (
 	if err := v.compareElements(ctx); err != nil {
 		return nil, err
 	}
-	if err := v.compareModels(ctx, o.Mesh); err != nil {
-		return nil, err
-	}
-	if v.Model == nil {
-		if err := v.compareImages(ctx, o.Image); err != nil {
+	if !o.Inside || !v.Listed {
+		if err := v.compareLooks(ctx, &o); err != nil {
 			return nil, err
 		}
 	}
@@ -72,6 +71,14 @@ func (st *Studio) Visual(ctx context.Context, old, new *Item, o VisualOptions) (
 	v.Identical = v.BytesSame || v.Kind != "bytes" && len(v.Elements) == 0 &&
 		(v.Model == nil || v.Model.Same()) && (v.Image == nil || v.Image.Verdict == raster.Identical)
 	return v, nil
+}
+
+// compareLooks compares meshes, or pixels where there are none.
+func (v *Visual) compareLooks(ctx context.Context, o *VisualOptions) error {
+	if err := v.compareModels(ctx, o.Mesh); err != nil || v.Model != nil {
+		return err
+	}
+	return v.compareImages(ctx, o.Image)
 }
 
 // both asks for something of both files; ok is false, with a note, where one of them cannot give it.
