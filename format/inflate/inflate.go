@@ -37,14 +37,13 @@ type Reader struct {
 	count uint   // how many of them count
 
 	out  []byte // history, and behind it what was made
+	low  int    // where the history begins, while it is short
 	made int    // end of what is in out
 	read int    // end of what was handed out
 
-	state  state
-	last   bool // this is the last block
-	left   int  // bytes of a stored block
-	length int  // of a match that did not fit
-	back   int
+	state state
+	last  bool // this is the last block
+	left  int  // bytes of a stored block
 
 	codes    table
 	distance table
@@ -64,7 +63,7 @@ const (
 
 // NewReader reads the header of a stream; one with a dictionary is ErrDamaged.
 func NewReader(in io.Reader) (*Reader, error) {
-	r := &Reader{in: in, out: make([]byte, history+room+longest+slack), made: history, read: history, sum: adler32.New()}
+	r := &Reader{in: in, out: make([]byte, history+room+longest+slack), low: history, made: history, read: history, sum: adler32.New()}
 	head, err := r.take(16)
 	if err != nil {
 		return nil, err
@@ -87,6 +86,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 		}
 		if r.made >= history+room {
 			copy(r.out, r.out[r.made-history:r.made])
+			r.low = max(0, r.low-(r.made-history))
 			r.made, r.read = history, history
 		}
 		from := r.made

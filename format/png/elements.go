@@ -173,7 +173,7 @@ func (f *file) text(c chunk) (key, text string, err error) {
 	case c.kind == "tEXt":
 		return key, latin1(rest), nil
 	case c.kind == "zTXt" && len(rest) > 0:
-		t, err := inflate(rest[1:], maxText)
+		t, err := inflated(rest[1:], maxText)
 		if err != nil {
 			return "", "", nil
 		}
@@ -186,7 +186,7 @@ func (f *file) text(c chunk) (key, text string, err error) {
 		}
 		t := parts[2]
 		if packed {
-			if t, err = inflate(t, maxText); err != nil {
+			if t, err = inflated(t, maxText); err != nil {
 				return "", "", nil
 			}
 		}
