@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"varve/format"
 	"varve/format/mesh"
@@ -84,8 +85,18 @@ func (v *Visual) compareLooks(ctx context.Context, o *VisualOptions) error {
 // both asks for something of both files; ok is false, with a note, where one of them cannot give it.
 func both[T any](v *Visual, what string, of func(*Item) (T, error)) (a, b T, ok bool, err error) {
 	var out [2]T
-	for i, it := range []*Item{v.old, v.new} {
-		out[i], err = of(it)
+	var errs [2]error
+	items := [2]*Item{v.old, v.new}
+	if v.old.Snapshot == nil || v.new.Snapshot == nil { // side by side: one reader of the vault, at most
+		var group sync.WaitGroup
+		group.Go(func() { out[0], errs[0] = of(v.old) })
+		out[1], errs[1] = of(v.new)
+		group.Wait()
+	} else if out[0], errs[0] = of(v.old); errs[0] == nil {
+		out[1], errs[1] = of(v.new)
+	}
+	for i, it := range items {
+		err := errs[i]
 		if err != nil && ofContent(err) {
 			if !errors.Is(err, format.ErrUnsupported) {
 				v.Notes = append(v.Notes, fmt.Sprintf("%s of %s: %v", what, it.Ref(), err))

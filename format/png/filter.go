@@ -12,9 +12,7 @@ func unfilter(kind byte, row, prior []byte, bpp int) error {
 	switch kind {
 	case 0:
 	case 1:
-		for i := bpp; i < len(row); i++ {
-			row[i] += row[i-bpp]
-		}
+		left(row, bpp)
 	case 2:
 		up(row, prior)
 	case 3:
@@ -30,6 +28,22 @@ func unfilter(kind byte, row, prior []byte, bpp int) error {
 		return format.Malformed("a row has filter %d", kind)
 	}
 	return nil
+}
+
+// left adds the pixel before; of three bytes in registers, for what was stored is not read at once.
+func left(row []byte, bpp int) {
+	if bpp == 3 {
+		var a, b, c byte
+		for ; len(row) >= 3; row = row[3:] {
+			p := row[:3:3]
+			a, b, c = a+p[0], b+p[1], c+p[2]
+			p[0], p[1], p[2] = a, b, c
+		}
+		return
+	}
+	for i := bpp; i < len(row); i++ {
+		row[i] += row[i-bpp]
+	}
 }
 
 // up adds the row above, eight bytes at a time: the highest bit of each is added without its carry.
