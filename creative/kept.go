@@ -76,3 +76,19 @@ func (s *shared) Shared(off, n int64, name string, make func() (any, error)) (an
 	}
 	return v, err
 }
+
+// itself is a file that knows its own bytes again.
+type itself struct{ format.Input }
+
+func (itself) Identity(off, n int64) (string, bool) { return fmt.Sprint(off, n), true }
+
+// made is what a file became: it knows those of its bytes again that were copied from there.
+type made struct {
+	*format.Output
+	of format.Input
+}
+
+func (m made) Identity(off, n int64) (string, bool) {
+	at, ok := m.Origin(m.of, off, n)
+	return fmt.Sprint(at, n), ok
+}
