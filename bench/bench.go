@@ -3,7 +3,7 @@
 //	go run ./bench make DIR [-only NAMES] [-scale 1]     corpora of three versions each, the same bytes everywhere
 //	go run ./bench run DIR [-tools NAMES] [-reps 3] [-only NAMES] [-out F.jsonl] [-work DIR] [-keep]
 //	go run ./bench report F.jsonl…                        Markdown: medians, and varve against the best peer
-//	go run ./bench creative DIR [-only NAMES] [-reps 5] [-scale 1] [-keep]                 looking into files, as a table
+//	go run ./bench creative DIR [-only NAMES] [-reps 5] [-scale 1] [-keep]  looking into files, beside others that compare pictures
 //	go run ./bench faults DIR [-tools NAMES] [-only small] [-points 20] [-work DIR]  kills, flipped bits and power cuts
 //
 // It promises: a corpus depends on its name and scale only; every tool sees the same folder in the same state, one

@@ -225,7 +225,7 @@ func layerQuestions(ctx context.Context, g *gallery) ([]question, error) {
 		{what: "the same, with hashes, of a snapshot, again", target: 0.5, ask: []string{"element", "ls", "large.psb@v1", "--json"}, right: listed},
 		{what: "graft of a layer into a PSD of " + sizes["page.psd"] + ", planned only", ask: append(graft[:len(graft):len(graft)], "--dry-run"), before: back, right: grafted},
 		{what: "graft of a layer into a PSD of " + sizes["page.psd"], target: 2, ask: graft, before: back, right: grafted},
-		{what: "a snapshot of that folder, in which nothing changed", ask: []string{"snap", "--json", "--yes"}, right: func([]byte) error { return nil }},
+		{what: "the safety snapshot of that, by itself", ask: []string{"snap", "--json", "--yes"}, before: back, right: func([]byte) error { return nil }},
 	}, nil
 }
 

@@ -39,7 +39,6 @@ type question struct {
 	before func(g *gallery) error  // before each measurement of varve, outside of the clock
 	right  func(out []byte) error  // whether varve's answer is
 	peers  []peer                  // the same files are given to each
-	note   func(out []byte) string // said below the table
 }
 
 // A peer is another program that answers a question.
@@ -94,7 +93,6 @@ func look(ctx context.Context, o lookOptions, out, talk io.Writer) error {
 		return err
 	}
 	var answers []answer
-	var notes []string
 	absent := map[string]bool{}
 	for _, f := range figures() {
 		if len(o.only) > 0 && !slices.Contains(o.only, f.name) {
@@ -112,11 +110,11 @@ func look(ctx context.Context, o lookOptions, out, talk io.Writer) error {
 		fmt.Fprintf(talk, "%s prepared in %.0f s\n", f.name, time.Since(began).Seconds())
 		syncDisks()
 		for i := range questions {
-			a, n, err := g.put(ctx, &questions[i], absent)
+			a, err := g.put(ctx, &questions[i], absent)
 			if err != nil {
 				return fmt.Errorf("%s: %s: %w", f.name, questions[i].what, err)
 			}
-			answers, notes = append(answers, a...), append(notes, n...)
+			answers = append(answers, a...)
 		}
 		if !o.keep {
 			if err := os.RemoveAll(g.at); err != nil {
@@ -124,13 +122,13 @@ func look(ctx context.Context, o lookOptions, out, talk io.Writer) error {
 			}
 		}
 	}
-	writeAnswers(out, &o, answers, notes, absent)
+	writeAnswers(out, &o, answers, absent)
 	return nil
 }
 
 // put puts a question to varve as it comes, to varve on one core, and to the peers that are there: in turns, of which
 // each begins with another.
-func (g *gallery) put(ctx context.Context, q *question, absent map[string]bool) ([]answer, []string, error) {
+func (g *gallery) put(ctx context.Context, q *question, absent map[string]bool) ([]answer, error) {
 	type contender struct {
 		answer
 		run peer
@@ -148,7 +146,6 @@ func (g *gallery) put(ctx context.Context, q *question, absent map[string]bool) 
 		p.program = path
 		list = append(list, contender{answer: answer{program: p.name}, run: p})
 	}
-	var notes []string
 	for rep := range g.o.reps {
 		for turn := range list {
 			c := &list[(rep+turn)%len(list)]
@@ -158,21 +155,18 @@ func (g *gallery) put(ctx context.Context, q *question, absent map[string]bool) 
 			}
 			if c.our && q.before != nil {
 				if err := q.before(g); err != nil {
-					return nil, nil, err
+					return nil, err
 				}
 			}
 			r, text, err := g.measure(ctx, c.run, c.env)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			c.failed = text.failed
 			if c.our && c.failed == "" {
 				if err := q.right(text.out); err != nil {
 					c.failed = err.Error()
 				}
-			}
-			if c.our && c.failed == "" && q.note != nil && len(notes) == 0 {
-				notes = append(notes, q.what+": "+q.note(text.out))
 			}
 			c.readings = append(c.readings, r)
 			fmt.Fprintf(g.talk, "  %-44s %-16s %7.3f s  cpu %7.3f s  peak %5.0f MB %s\n", q.what, c.program, r.wall, r.cpu, mega(r.peak), c.failed)
@@ -182,7 +176,7 @@ func (g *gallery) put(ctx context.Context, q *question, absent map[string]bool) 
 	for i := range list {
 		out = append(out, list[i].answer)
 	}
-	return out, notes, nil
+	return out, nil
 }
 
 // said is what a process printed, or how it failed.
@@ -287,7 +281,7 @@ func middle[T cmp.Ordered](list []reading, of func(reading) T) T {
 
 // writeAnswers writes the table. A target is held to varve on one core; what only other work on the machine kept from it,
 // as its processor time says, is told apart.
-func writeAnswers(out io.Writer, o *lookOptions, all []answer, notes []string, absent map[string]bool) {
+func writeAnswers(out io.Writer, o *lookOptions, all []answer, absent map[string]bool) {
 	fmt.Fprintf(out, "%d cores, %s/%s; medians of %d, scale %v.\n\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, o.reps, o.scale)
 	fmt.Fprint(out, "| question | program | elapsed s | processor s | peak MB | target s | |\n|---|---|---|---|---|---|---|\n")
 	question := ""
@@ -329,9 +323,6 @@ func writeAnswers(out io.Writer, o *lookOptions, all []answer, notes []string, a
 		}
 		slices.Sort(names)
 		fmt.Fprintf(out, "\nNot on PATH, so left out: %s.\n", strings.Join(names, ", "))
-	}
-	for _, n := range notes {
-		fmt.Fprintf(out, "\n%s\n", n)
 	}
 }
 
