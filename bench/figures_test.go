@@ -41,13 +41,13 @@ func TestFiguresAreDeterministic(t *testing.T) {
 		sums[name] = hex.EncodeToString(sum[:16])
 	}
 	for name, want := range map[string]string{
-		"trees": "c9fd28c3bc3810b0bc0dc4b739295464",
-		"photo": "b53a32a2b134efced99c18b1e26f46e6",
+		"trees":   "c9fd28c3bc3810b0bc0dc4b739295464",
+		"photo":   "b53a32a2b134efced99c18b1e26f46e6",
 		"exposed": "a9d5417aa8205d084c7476cd9753b4f9",
-		"stl": "96d8d5e308422ebd976cb9906f332aeb",
-		"glb": "2b614001cc8f0da1035c368e12217959",
-		"blend": "a7597769dc61acf7a4b60603af3cb666",
-		"psb": "ca68645115237ca866b84ce87c2ad4a5",
+		"stl":     "96d8d5e308422ebd976cb9906f332aeb",
+		"glb":     "2b614001cc8f0da1035c368e12217959",
+		"blend":   "a7597769dc61acf7a4b60603af3cb666",
+		"psb":     "ca68645115237ca866b84ce87c2ad4a5",
 	} {
 		if sums[name] != want {
 			t.Errorf("%s has hash %s, want %s", name, sums[name], want)

@@ -36,9 +36,9 @@ type question struct {
 	what   string
 	target float64 // seconds; 0: none was set
 	ask    []string
-	before func(g *gallery) error  // before each measurement of varve, outside of the clock
-	right  func(out []byte) error  // whether varve's answer is
-	peers  []peer                  // the same files are given to each
+	before func(g *gallery) error // before each measurement of varve, outside of the clock
+	right  func(out []byte) error // whether varve's answer is
+	peers  []peer                 // the same files are given to each
 }
 
 // A peer is another program that answers a question.
