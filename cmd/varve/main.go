@@ -32,14 +32,18 @@ func main() {
 	os.Exit(run(system()))
 }
 
-// follow lets the limit grow with what is in use, looked at after each collection: beneath it the collector would run
-// without an end, and took nine tenths of the time of a graph of a million references.
+// follow lifts the limit where more than a snapshot's buffers is in use, looked at after each collection: beneath it the
+// collector would run without an end, and took nine tenths of the time of a graph of a million references.
 func follow() {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	var after func(*[]byte)
 	after = func(*[]byte) {
 		metrics.Read(live)
-		debug.SetMemoryLimit(max(gentle, int64(live[0].Value.Uint64())*8/5))
+		limit := int64(gentle)
+		if n := int64(live[0].Value.Uint64()); n > limit*5/8 {
+			limit = 5 * n / 2
+		}
+		debug.SetMemoryLimit(limit)
 		runtime.SetFinalizer(new([]byte), after)
 	}
 	runtime.SetFinalizer(new([]byte), after)
