@@ -283,7 +283,7 @@ func counterparts(a, b *Mesh) (from, to []uint32) {
 	if !begin(a, b) {
 		return same(a, b)
 	}
-	wa, wb := weld(a.Positions), weld(b.Positions)
+	wa, wb := a.weld(), b.weld()
 	// number the places as the triangles come to them
 	order := make([]uint32, len(wa.first))
 	back := make([]uint32, len(wb.first))
@@ -390,7 +390,7 @@ func (p *Pair) displaced(a, b *facts, from, to []uint32, worldA, worldB []vector
 
 // spreadTo gives the distance of a place to all vertices at it.
 func spreadTo(m *Mesh, vertices []uint32, from, to []vector) []float32 {
-	w := weld(m.Positions)
+	w := m.weld()
 	of := make([]float32, len(w.first))
 	for i, k := range vertices {
 		of[w.point[k]] = max(of[w.point[k]], float32(length(sub(to[i], from[i]))))

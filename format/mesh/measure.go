@@ -35,7 +35,7 @@ func Measure(ctx context.Context, m *Mesh, at Matrix) (Measures, error) {
 	if m.Faces == 0 {
 		out.Faces = len(m.Triangles)
 	}
-	w := weld(m.Positions)
+	w := m.weld()
 	out.Points = len(w.first)
 	if err := ctx.Err(); err != nil {
 		return Measures{}, err

@@ -71,6 +71,17 @@ func (t *places) put(i uint32, h uint64) uint32 {
 // has reports whether a point is at a position.
 func (t *places) has(p vector) bool { return *t.slot(p, hashPoint(p)) != 0 }
 
+func (m *Mesh) weld() welded {
+	if !m.Welded {
+		return weld(m.Positions)
+	}
+	each := make([]uint32, len(m.Positions))
+	for i := range each {
+		each[i] = uint32(i)
+	}
+	return welded{each, each}
+}
+
 func weld(points []vector) welded {
 	w := welded{point: make([]uint32, len(points))}
 	t := newPlaces(points)

@@ -75,7 +75,7 @@ func (w *welding) solid(name string, from int64) error {
 		return fmt.Errorf("more than %d solids: %w", maxSolid, format.ErrLimit)
 	}
 	w.list = append(w.list, solid{name: name, from: from})
-	w.meshes = append(w.meshes, &mesh.Mesh{})
+	w.meshes = append(w.meshes, &mesh.Mesh{Welded: true})
 	w.table, w.used = nil, 0
 	return nil
 }
