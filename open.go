@@ -178,6 +178,8 @@ func (p *pieces) ReadAt(b []byte, off int64) (n int, err error) {
 
 // identity hashes the digests of the chunks that a span is in, and where it begins and ends in them.
 func (p *pieces) identity(off, n int64) (string, bool) {
+	p.mu.Lock() // what gets chunks and pages is for one at a time
+	defer p.mu.Unlock()
 	h := sha256.New()
 	for piece, err := range tree.Pieces(p.ctx, p.get, &p.entry, off) {
 		if err != nil {

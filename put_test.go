@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -157,6 +158,23 @@ func TestIdentity(t *testing.T) {
 		}
 		seen[id] = contents[k][off : off+n]
 	}
+	var group sync.WaitGroup
+	for i := range 4 { // side by side, as formats hash channels: with -race
+		group.Go(func() {
+			b := make([]byte, 1000)
+			for k := range 300 {
+				off := int64(k*4096 + i)
+				id, _ := files[0].Identity(off, 70_000)
+				if again, _ := files[0].Identity(off, 70_000); again != id {
+					t.Error("an identity changed")
+				}
+				if _, err := files[0].ReadAt(b, off); err != nil || !bytes.Equal(b, contents[0][off:off+1000]) {
+					t.Errorf("at %d: %v", off, err)
+				}
+			}
+		})
+	}
+	group.Wait()
 	live, err := s.p.Open(t.Context(), nil, "big.bin")
 	if err != nil {
 		t.Fatal(err)
