@@ -1,7 +1,11 @@
 package varve
 
 import (
+	"cmp"
+	"errors"
 	"io/fs"
+	"slices"
+	"time"
 
 	"varve/internal/disk"
 	"varve/internal/seal"
@@ -10,22 +14,14 @@ import (
 const (
 	derivedFolder = "derived"
 	maxDerived    = 64 << 20 // bytes of one thing that was made
+	// maxShelf bounds what lies in each of the 256 folders, in bytes: what was not asked for longest goes first.
+	maxShelf = 8 << 20
+	// derivedDay is how exact the time is that something was last asked for.
+	derivedDay = 24 * time.Hour
 )
 
-// Derived returns what make makes, remembered in the cache under a name that says what it is made of and how. What
-// cannot be read back is made again.
-func (v *Vault) Derived(name string, make func() ([]byte, error)) ([]byte, error) {
-	if b, ok := v.Recollect(name); ok {
-		return b, nil
-	}
-	b, err := make()
-	if err == nil {
-		v.Remember(name, b)
-	}
-	return b, err
-}
-
-// Recollect returns what the cache has under a name.
+// Recollect returns what the cache has under a name, which says what it was made of and how. What cannot be read back
+// is not there.
 func (v *Vault) Recollect(name string) ([]byte, bool) {
 	d, id, err := v.derivedAt(name)
 	if err != nil {
@@ -37,7 +33,13 @@ func (v *Vault) Recollect(name string) ([]byte, bool) {
 		return nil, false
 	}
 	b, err := v.db.Keys().Open(nil, seal.Cache, []byte(id), sealed, maxDerived)
-	return b, err == nil
+	if err != nil {
+		return nil, false
+	}
+	if info, err := d.Stat(id); err == nil && v.opt.Now().UnixNano()-info.Mtime > int64(derivedDay) {
+		_ = setMtime(d, id, v.opt.Now()) // else it goes earlier than it should
+	}
+	return b, true
 }
 
 // Remember puts what can be made again into the cache under a name, in place of what is there, sealed with the vault's
@@ -52,6 +54,9 @@ func (v *Vault) Remember(name string, b []byte) {
 	if err == nil {
 		err = disk.WriteLoose(d, id, 0o600, sealed)
 	}
+	if err == nil && id[2] == '0' { // one of sixteen times is often enough
+		err = trimDerived(d, id)
+	}
 	if err != nil && v.opt.Warn != nil && !readOnly(err) {
 		v.opt.Warn("cache", err)
 	}
@@ -65,4 +70,27 @@ func (v *Vault) derivedAt(name string) (disk.Dir, string, error) {
 	id := v.db.Digest([]byte("varve/1 derived " + name)).String()
 	d, err := disk.MkdirAll(v.opt.Cache, derivedFolder+"/"+id[:2], 0o700)
 	return d, id, err
+}
+
+// trimDerived removes the oldest of a folder until it holds no more than maxShelf, but never what was just put there.
+func trimDerived(d disk.Dir, just string) error {
+	all, err := d.List(nil)
+	if err != nil {
+		return err
+	}
+	size := int64(0)
+	for i := range all {
+		size += all[i].Size
+	}
+	slices.SortFunc(all, func(a, b disk.Entry) int { return cmp.Compare(a.Mtime, b.Mtime) })
+	for i := 0; i < len(all) && size > maxShelf; i++ {
+		if all[i].Name == just || all[i].Type != disk.Regular {
+			continue
+		}
+		if err := d.Remove(all[i].Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		size -= all[i].Size
+	}
+	return nil
 }

@@ -127,6 +127,9 @@ func (p *Project) openLive(at string) (*File, error) {
 	defer d.Close()
 	f, err := d.Open(name)
 	if err != nil {
+		if info, _ := d.Stat(name); info.Type != disk.Unknown && info.Type != disk.Regular {
+			return nil, fmt.Errorf("%s is a %s: %w", at, typeName(info.Type), errors.ErrUnsupported)
+		}
 		return nil, err
 	}
 	info, err := f.Stat()

@@ -9,10 +9,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"varve"
 	"varve/internal/disk"
@@ -300,9 +302,12 @@ func TestDerived(t *testing.T) {
 	made := 0
 	get := func(name string) string {
 		t.Helper()
-		b, err := mustOpen(t, r).v.Derived(name, func() ([]byte, error) { made++; return []byte("the picture of " + name), nil })
-		if err != nil {
-			t.Fatal(err)
+		v := mustOpen(t, r).v
+		b, ok := v.Recollect(name)
+		if !ok {
+			made++
+			b = []byte("the picture of " + name)
+			v.Remember(name, b)
 		}
 		return string(b)
 	}
@@ -354,5 +359,83 @@ func damageDerived(t *testing.T, r *rig) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// TestDerivedIsBounded: of what was made, that goes first which was not asked for longest, and never the newest; what is
+// asked for is young again.
+func TestDerivedIsBounded(t *testing.T) {
+	r := newRig(1)
+	v := mustOpen(t, r).v
+	// A name by which the folder that it lies in is looked after.
+	find := func(ask string) (name string, in disk.Dir, file string) {
+		t.Helper()
+		before := map[string]bool{}
+		for n := range 200 {
+			name := ask + strconv.Itoa(n)
+			v.Remember(name, []byte("made"))
+			top, err := disk.Walk(r.folder("cache"), "derived")
+			if err != nil {
+				t.Fatal(err)
+			}
+			folders, err := top.List(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range folders {
+				d, err := top.OpenDir(f.Name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				files, err := d.List(nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range files {
+					if !before[e.Name] && e.Name[2] == '0' {
+						return name, d, e.Name
+					}
+					before[e.Name] = true
+				}
+			}
+		}
+		t.Fatal("no name is found")
+		return "", nil, ""
+	}
+	name, d, file := find("n")
+	age := func(of string, years int) {
+		t.Helper()
+		mtime := r.now.Load() - int64(years)*int64(365*24*time.Hour)
+		if err := d.SetMeta(of, disk.Change{Mtime: &mtime}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 12 {
+		if err := disk.CreateWhole(d, "old"+strconv.Itoa(i), 0o600, make([]byte, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+		age("old"+strconv.Itoa(i), 1+i)
+	}
+	age(file, 50)
+	v.Remember(name, []byte("made again"))
+	var left []string
+	all, err := d.List(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		if strings.HasPrefix(e.Name, "old") {
+			left = append(left, e.Name)
+		}
+	}
+	if want := []string{"old0", "old1", "old2", "old3", "old4", "old5", "old6"}; !slices.Equal(left, want) {
+		t.Errorf("%v, want %v", left, want)
+	}
+	age(file, 50)
+	if b, ok := v.Recollect(name); !ok || string(b) != "made again" {
+		t.Fatalf("%q", b)
+	}
+	if info, err := d.Stat(file); err != nil || r.now.Load()-info.Mtime > int64(24*time.Hour) {
+		t.Errorf("it is still old, %v", err)
 	}
 }

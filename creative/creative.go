@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"varve"
 	"varve/format"
@@ -39,6 +40,7 @@ type Item struct {
 
 	content string // its SHA-256; "" where that is not known
 	studio  *Studio
+	placed  *placed // nil of a loose file
 	close   func() error
 }
 
@@ -48,11 +50,20 @@ func (st *Studio) Open(ctx context.Context, s *varve.Snapshot, at string) (*Item
 	if err != nil {
 		return nil, err
 	}
-	return st.item(&Item{Input: f, Path: f.Name(), Snapshot: s, content: f.Content(), close: f.Close})
+	return st.of(ctx, s, f)
+}
+
+// of is the item of a file that was opened.
+func (st *Studio) of(ctx context.Context, s *varve.Snapshot, f *varve.File) (*Item, error) {
+	it := &Item{Path: f.Name(), Snapshot: s, content: f.Content()}
+	it.placed = &placed{Input: f, it: it, ctx: ctx}
+	it.Input = it.placed
+	it.close = func() error { return errors.Join(it.placed.Close(), f.Close()) }
+	return st.item(it)
 }
 
 // OpenLoose takes a file that is not one of the project: of it nothing is remembered. Closing it closes in, if that can
-// be closed.
+// be closed. If in is a [format.Folder], documents of several files are read by it.
 func (st *Studio) OpenLoose(at string, in format.Input) (*Item, error) {
 	it := &Item{Input: in, Path: at, Loose: true, close: func() error { return nil }}
 	if c, ok := in.(io.Closer); ok {
@@ -63,10 +74,10 @@ func (st *Studio) OpenLoose(at string, in format.Input) (*Item, error) {
 
 func (st *Studio) item(it *Item) (*Item, error) {
 	var err error
+	it.studio = st
 	if it.Format, err = st.Formats.Find(it.Path, it.Input); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", it.Path, err), it.close())
 	}
-	it.studio = st
 	return it, nil
 }
 
@@ -90,7 +101,7 @@ func (it *Item) FormatName() string {
 }
 
 // generation is in the names of all that is remembered: it grows when a format comes to see something else in a file.
-const generation = "1"
+const generation = "2"
 
 // Content returns the SHA-256 of the item, lower-case hex: of the folder's files all is read for it, once.
 func (it *Item) Content() (string, error) {
@@ -108,53 +119,68 @@ func (it *Item) Content() (string, error) {
 // key names what is made of the item's content by its format.
 func (it *Item) key(what string) (string, error) {
 	content, err := it.Content()
-	return what + "/" + generation + "/" + it.FormatName() + "/" + content, err
+	of := it.FormatName()
+	if r, ok := it.Format.(format.Reviser); ok {
+		of += "/" + r.Revision()
+	}
+	return what + "/" + generation + "/" + of + "/" + content, err
 }
 
-// remembered returns what make makes of an item's content, from memory where it was made before. An error of make is
-// remembered too where it is one of the content. Of the folder's files nothing is: they are about to change.
-func remembered[T any](it *Item, what string, make func() (T, error)) (out T, err error) {
+// patience is how long a format may look at one file of many.
+const patience = 2 * time.Minute
+
+// limited ends what takes longer than patience, with ErrLimit.
+func limited[T any](ctx context.Context, make func(context.Context) (T, error)) (T, error) {
+	timed, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	out, err := make(timed)
+	if err != nil && ctx.Err() == nil && timed.Err() != nil {
+		err = fmt.Errorf("it takes more than %v: %w", patience, format.ErrLimit)
+	}
+	return out, err
+}
+
+// remembered returns what make makes of an item's content, from memory where it was made before of the same, and of the
+// same files beside it, as far as those were looked at. An error of make is remembered too where it is one of the
+// content. Of the folder's files nothing is: they are about to change.
+func remembered[T any](ctx context.Context, it *Item, what string, make func(context.Context) (T, error)) (out T, err error) {
 	if it.Snapshot == nil {
-		return make()
+		return limited(ctx, make)
 	}
 	key, err := it.key(what)
 	if err != nil {
 		return out, err
 	}
-	var made *T
-	b, err := it.studio.Vault.Derived(key, func() ([]byte, error) {
-		v, err := make()
-		r := result[T]{Value: v}
-		switch {
-		case errors.Is(err, format.ErrMalformed):
-			r.Malformed = err.Error()
-		case errors.Is(err, format.ErrUnsupported):
-			r.Unsupported = err.Error()
-		case err != nil:
-			return nil, err
-		default:
-			made = &v
+	if b, ok := it.studio.Vault.Recollect(key); ok {
+		var r result[T]
+		if json.Unmarshal(b, &r) == nil && it.placed.same(ctx, r.Beside) {
+			return r.Value, r.err()
 		}
-		return json.Marshal(r)
-	})
-	if err != nil {
+	}
+	out, err = limited(ctx, make)
+	r := result[T]{Value: out, Beside: it.placed.seen()}
+	switch {
+	case errors.Is(err, format.ErrMalformed):
+		r.Malformed = err.Error()
+	case errors.Is(err, format.ErrUnsupported):
+		r.Unsupported = err.Error()
+	case err != nil:
 		return out, err
 	}
-	if made != nil {
-		return *made, nil
+	b, failed := json.Marshal(r)
+	if failed != nil {
+		return out, failed
 	}
-	var r result[T]
-	if err := json.Unmarshal(b, &r); err != nil {
-		return out, fmt.Errorf("%s: what is remembered of it: %w", it.Ref(), err)
-	}
-	return r.Value, r.err()
+	it.studio.Vault.Remember(key, b)
+	return out, err
 }
 
 // result is what a format made, or why not.
 type result[T any] struct {
-	Value       T      `json:"value"`
-	Malformed   string `json:"malformed,omitempty"`
-	Unsupported string `json:"unsupported,omitempty"`
+	Value       T                 `json:"value"`
+	Malformed   string            `json:"malformed,omitempty"`
+	Unsupported string            `json:"unsupported,omitempty"`
+	Beside      map[string]string `json:"beside,omitempty"` // the contents of files beside it, by path
 }
 
 func (r *result[T]) err() error {
@@ -178,7 +204,7 @@ func (v *verdict) Unwrap() error { return v.is }
 
 // Elements returns what is inside a file.
 func (it *Item) Elements(ctx context.Context) ([]format.Element, error) {
-	return remembered(it, "elements", func() ([]format.Element, error) { return format.Elements(ctx, it.Format, it.Input) })
+	return remembered(ctx, it, "elements", func(ctx context.Context) ([]format.Element, error) { return format.Elements(ctx, it.Format, it.Input) })
 }
 
 // Outline is Elements where aspects do not matter: where they are not known yet and take long, they are left out.
@@ -250,6 +276,6 @@ func (it *Item) Extract(ctx context.Context, name string) (*format.Extract, erro
 
 // Validate is nil if the file is whole, as far as its format can tell.
 func (it *Item) Validate(ctx context.Context) error {
-	_, err := remembered(it, "valid", func() (bool, error) { return true, format.Validate(ctx, it.Format, it.Input) })
+	_, err := remembered(ctx, it, "valid", func(ctx context.Context) (bool, error) { return true, format.Validate(ctx, it.Format, it.Input) })
 	return err
 }

@@ -21,6 +21,7 @@ import (
 // doc is a kind of file made for tests: lines, after the first that says DOC,
 //
 //	L stable name pixels [parent]    a layer; "-" is no stable id
+//	B name path                      a layer whose pixels are a file beside it
 //	R style path [layer]             a reference
 //	N id                             a name that others may refer to it by
 //	E                                the end
@@ -68,6 +69,17 @@ func (d doc) Elements(_ context.Context, in format.Input) ([]format.Element, err
 	lines, err := d.parse(in)
 	var out []format.Element
 	for n, l := range lines {
+		if l.w[0] == "B" {
+			pixels := "none"
+			if beside, err := format.Beside(in, l.w[2]); err == nil {
+				b, err := format.ReadSpan(beside, 0, beside.Size(), 1<<20)
+				if err != nil {
+					return nil, err
+				}
+				pixels = string(b)
+			}
+			out = append(out, format.Element{ID: fmt.Sprint(n), Stable: l.w[1], Kind: "layer", Name: l.w[1], Aspects: map[string]string{"pixels": pixels}})
+		}
 		if l.w[0] != "L" {
 			continue
 		}
@@ -205,13 +217,13 @@ func newAtelier(t *testing.T) *atelier {
 }
 
 // reopen is another process.
-func (a *atelier) reopen(f format.Format) {
+func (a *atelier) reopen(f ...format.Format) {
 	a.t.Helper()
 	cache, err := disk.Create(filepath.Join(a.dir, "cache"))
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	known := format.Set{f}
+	known := format.Set(f)
 	v, _, err := varve.OpenOrCreate(a.t.Context(), filepath.Join(a.dir, "vault"), varve.Options{Formats: known, Cache: cache,
 		Now: func() time.Time { return time.Unix(0, a.now.Add(int64(time.Second))) }})
 	if err != nil {

@@ -68,7 +68,7 @@ func (st *Studio) PlanGraft(ctx context.Context, into, from *Item, names []strin
 		return nil, err
 	}
 	after := made{g.Content, into.Input}
-	result, err := format.Elements(ctx, into.Format, &shared{after, after, common})
+	result, err := format.Elements(ctx, into.Format, &shared{format.InPlaceOf(g.Content, into.Input), after, common})
 	if err == nil {
 		err = format.Validate(ctx, into.Format, g.Content)
 	}

@@ -74,7 +74,7 @@ func (st *Studio) Graph(ctx context.Context, s *varve.Snapshot) (*Graph, error) 
 			return nil, err
 		}
 		n := Node{Path: f.Name(), Content: f.Content(), Bytes: f.Size()}
-		known, err := m.fact(ctx, f)
+		known, err := m.fact(ctx, s, f)
 		if err != nil {
 			return nil, err
 		}

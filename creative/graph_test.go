@@ -158,15 +158,15 @@ func TestRelink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := a.Relinks(ctx, g)
+	all, err := a.Relinks(ctx, s, g)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
 	var sure []Relink
 	for _, r := range all {
-		got = append(got, fmt.Sprintf("%s → %s %v", r.Raw, r.NewRaw, r.Sure))
-		if r.Sure {
+		got = append(got, fmt.Sprintf("%s → %s %v", r.Raw, r.NewRaw, r.Sure()))
+		if r.Sure() {
 			sure = append(sure, r)
 		}
 	}
@@ -195,6 +195,20 @@ func TestRelink(t *testing.T) {
 	}
 	if _, _, err := a.Project.Undo(ctx, false); err != nil || a.read("scene/town.doc") != before || a.read("game/m.doc") != "DOC; R rooted res://tex/a.png" {
 		t.Errorf("after undo %q, %v", a.read("scene/town.doc"), err)
+	}
+}
+
+// TestNewFormat: what a file refers to is known when a format for it comes along.
+func TestNewFormat(t *testing.T) {
+	a := newAtelier(t)
+	a.reopen()
+	s := a.snap(map[string]string{"a.doc": "DOC; R relative b.txt", "b.txt": "b"})
+	for i, want := range []int{0, 1} {
+		g, err := a.Graph(t.Context(), s)
+		if err != nil || len(g.Edges) != want {
+			t.Errorf("%d: %d edges, %v", i, len(g.Edges), err)
+		}
+		a.reopen(doc{asked: &a.asked})
 	}
 }
 

@@ -21,6 +21,9 @@ type kept struct {
 	by map[string]func() (any, error)
 }
 
+// Beside is as of what it keeps for.
+func (k *kept) Beside(at string) (format.Input, error) { return format.Beside(k.Input, at) }
+
 func (k *kept) Kept(name string, make func() (any, error)) (any, error) {
 	k.mu.Lock()
 	if k.by[name] == nil {
@@ -56,6 +59,9 @@ type shared struct {
 	all   *versions
 }
 
+// Beside is as of what shares.
+func (s *shared) Beside(at string) (format.Input, error) { return format.Beside(s.Input, at) }
+
 func (s *shared) Shared(off, n int64, name string, make func() (any, error)) (any, error) {
 	id, ok := s.named.Identity(off, n)
 	if !ok {
@@ -81,6 +87,8 @@ func (s *shared) Shared(off, n int64, name string, make func() (any, error)) (an
 type itself struct{ format.Input }
 
 func (itself) Identity(off, n int64) (string, bool) { return fmt.Sprint(off, n), true }
+
+func (i itself) Beside(at string) (format.Input, error) { return format.Beside(i.Input, at) }
 
 // made is what a file became: it knows those of its bytes again that were copied from there.
 type made struct {

@@ -32,7 +32,14 @@ type shelf struct {
 
 func newMemory(st *Studio) *memory { return &memory{studio: st, parts: map[string]*shelf{}} }
 
-func memoryName(part string) string { return "facts/" + generation + "/" + factsLayout() + "/" + part }
+// name is another where other formats are known: a file that none knew may have one now.
+func (m *memory) name(part string) string {
+	var known []string
+	for _, f := range m.studio.Formats {
+		known = append(known, f.Name())
+	}
+	return "facts/" + generation + "/" + factsLayout() + "/" + strings.Join(known, " ") + "/" + part
+}
 
 func (m *memory) shelf(content string) *shelf {
 	part := content[:2]
@@ -40,7 +47,7 @@ func (m *memory) shelf(content string) *shelf {
 		return s
 	}
 	s := &shelf{}
-	if b, ok := m.studio.Vault.Recollect(memoryName(part)); ok {
+	if b, ok := m.studio.Vault.Recollect(m.name(part)); ok {
 		s.by = readFacts(b)
 	}
 	if s.by == nil {
@@ -51,7 +58,7 @@ func (m *memory) shelf(content string) *shelf {
 }
 
 // fact returns what a file of a snapshot says of others.
-func (m *memory) fact(ctx context.Context, file *varve.File) (*fact, error) {
+func (m *memory) fact(ctx context.Context, s *varve.Snapshot, file *varve.File) (*fact, error) {
 	if len(file.Content()) < 2 {
 		return nil, errNoContent
 	}
@@ -60,22 +67,24 @@ func (m *memory) fact(ctx context.Context, file *varve.File) (*fact, error) {
 	if f := shelf.by[key]; f != nil {
 		return f, nil
 	}
-	it, err := m.studio.item(&Item{Input: file, Path: file.Name(), content: file.Content(), close: file.Close})
+	it, err := m.studio.of(ctx, s, file)
 	if err != nil {
 		return nil, err
 	}
 	defer it.Close()
-	f := &fact{}
-	f.References, err = format.References(ctx, it.Format, it.Input)
-	if err == nil {
-		f.Names, err = format.Names(ctx, it.Format, it.Input)
-	}
+	f, err := limited(ctx, func(ctx context.Context) (*fact, error) {
+		f := &fact{}
+		var err error
+		if f.References, err = format.References(ctx, it.Format, it.Input); err == nil {
+			f.Names, err = format.Names(ctx, it.Format, it.Input)
+		}
+		return f, err
+	})
+	f.Format = it.FormatName()
 	switch {
-	case err == nil:
-		f.Format = it.FormatName()
 	case errors.Is(err, format.ErrMalformed), errors.Is(err, format.ErrLimit), errors.Is(err, format.ErrFailed):
-		f.Format, f.Broken = it.FormatName(), err.Error()
-	case errors.Is(err, format.ErrUnsupported): // it refers to nothing that is known
+		f.Broken = err.Error()
+	case err == nil, errors.Is(err, format.ErrUnsupported): // of what is not supported, it refers to nothing that is known
 	default:
 		return nil, err
 	}
@@ -87,7 +96,7 @@ func (m *memory) fact(ctx context.Context, file *varve.File) (*fact, error) {
 func (m *memory) save() {
 	for part, s := range m.parts {
 		if s.changed {
-			m.studio.Vault.Remember(memoryName(part), writeFacts(s.by))
+			m.studio.Vault.Remember(m.name(part), writeFacts(s.by))
 		}
 	}
 }

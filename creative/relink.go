@@ -16,66 +16,128 @@ import (
 
 // Relink is a proposal: a reference that leads nowhere would lead to where its file has gone.
 type Relink struct {
-	From string // the file that refers
-	Raw  string // as it stands there
-	Old  string // the path that it means
-	New  string // where that is now
-	// Sure: the file at New has the very content that the one at Old had when it was last kept. Else it is the only file
-	// of that name.
-	Sure   bool
+	From   string // the file that refers
+	Raw    string // as it stands there
+	Old    string // the path that it means
+	New    string // where that is now
+	By     Likeness
 	NewRaw string // as it will stand; "" where the notation cannot be kept
 }
 
-// Relinks proposes where missing references should lead, by what a snapshot's project has been.
-func (st *Studio) Relinks(ctx context.Context, g *Graph) ([]Relink, error) {
-	byContent, byName := map[string][]string{}, map[string][]string{}
+// Likeness is what a file has in common with the one that is gone.
+type Likeness string
+
+const (
+	ByContent Likeness = "content" // the very bytes that it had when it was last kept
+	ByName    Likeness = "name"    // the name, which no other file has
+	ByLook    Likeness = "look"    // nearly the picture, as no other file has
+)
+
+// Sure reports whether it is the file itself, not only one that may be meant.
+func (r *Relink) Sure() bool { return r.By == ByContent }
+
+// Relinks proposes where missing references of a snapshot's graph should lead, by what the project has been.
+func (st *Studio) Relinks(ctx context.Context, s *varve.Snapshot, g *Graph) ([]Relink, error) {
+	f := &finder{st: st, s: s, g: g, byContent: map[string][]string{}, byName: map[string][]string{}, found: map[string]finding{}}
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
-		byContent[n.Content] = append(byContent[n.Content], n.Path)
+		f.byContent[n.Content] = append(f.byContent[n.Content], n.Path)
 		base := strings.ToLower(path.Base(n.Path))
-		byName[base] = append(byName[base], n.Path)
+		f.byName[base] = append(f.byName[base], n.Path)
 	}
-	last := map[string]string{} // content of a missing path when it was last kept
 	var out []Relink
 	for _, e := range g.Missing() {
 		if e.Reference.Sequence {
 			continue
 		}
-		content, ok := last[e.At]
+		to, ok := f.found[e.At]
 		if !ok {
 			var err error
-			if content, err = st.lastContent(ctx, e.At); err != nil {
+			if to, err = f.find(ctx, e.At); err != nil {
 				return nil, err
 			}
-			last[e.At] = content
+			f.found[e.At] = to
 		}
-		r := Relink{From: g.Nodes[e.From].Path, Raw: e.Reference.Raw, Old: e.At}
-		if same := byContent[content]; content != "" && len(same) > 0 {
-			r.New, r.Sure = nearest(e.At, same), true
-		} else if same := byName[strings.ToLower(path.Base(e.At))]; len(same) == 1 {
-			r.New = same[0]
-		} else {
+		if to.at == "" {
 			continue
 		}
+		r := Relink{From: g.Nodes[e.From].Path, Raw: e.Reference.Raw, Old: e.At, New: to.at, By: to.by}
 		r.NewRaw, _ = notation(r.From, e, r.New)
 		out = append(out, r)
 	}
 	return out, nil
 }
 
-// lastContent returns the SHA-256 that a path had when it was last kept; "" if it never was.
-func (st *Studio) lastContent(ctx context.Context, at string) (string, error) {
+// finder looks for files that are gone from their paths.
+type finder struct {
+	st                *Studio
+	s                 *varve.Snapshot
+	g                 *Graph
+	byContent, byName map[string][]string
+	found             map[string]finding // by the path that is missing
+	pictures          []int              // and how they look
+	looks             []likeness
+}
+
+type finding struct {
+	at string // "": nowhere
+	by Likeness
+}
+
+func (f *finder) find(ctx context.Context, at string) (finding, error) {
+	when, content, err := f.st.lastSeen(ctx, at)
+	if err != nil {
+		return finding{}, err
+	}
+	if same := f.byContent[content]; content != "" && len(same) > 0 {
+		return finding{nearest(at, same), ByContent}, nil
+	}
+	if same := f.byName[strings.ToLower(path.Base(at))]; len(same) == 1 {
+		return finding{same[0], ByName}, nil
+	}
+	if when == nil {
+		return finding{}, nil
+	}
+	return f.alike(ctx, when, at)
+}
+
+// alike finds the one picture that nearly is what was at a path.
+func (f *finder) alike(ctx context.Context, when *varve.Snapshot, at string) (finding, error) {
+	was, err := f.st.likenessOf(ctx, when, at)
+	if err != nil || !was.Seen {
+		return finding{}, err
+	}
+	if f.looks == nil {
+		f.pictures = f.st.pictures(f.g)
+		if f.looks, err = f.st.likenesses(ctx, f.s, f.g, f.pictures); err != nil {
+			return finding{}, err
+		}
+	}
+	var near []string
+	for i := range f.looks {
+		if f.looks[i].Seen && f.looks[i].Near(was.Fingerprint) {
+			near = append(near, f.g.Nodes[f.pictures[i]].Path)
+		}
+	}
+	if len(near) != 1 {
+		return finding{}, nil
+	}
+	return finding{near[0], ByLook}, nil
+}
+
+// lastSeen returns the last snapshot that has a file at a path, and its SHA-256; nil if none has.
+func (st *Studio) lastSeen(ctx context.Context, at string) (*varve.Snapshot, string, error) {
 	all := st.Project.Snapshots()
 	for i := len(all) - 1; i >= 0; i-- {
 		e, err := st.Project.Stat(ctx, all[i], at)
 		if err == nil && e.Type == "file" {
-			return e.SHA256, nil
+			return all[i], e.SHA256, nil
 		}
 		if err != nil && !isNotExist(err) {
-			return "", err
+			return nil, "", err
 		}
 	}
-	return "", nil
+	return nil, "", nil
 }
 
 // nearest returns the path that has the most folders, from the end, in common with another.

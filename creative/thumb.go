@@ -32,22 +32,27 @@ func (it *Item) Thumb(ctx context.Context, size int) (*Thumb, error) {
 	if size < 1 || size > MaxThumb {
 		return nil, fmt.Errorf("thumbnail of %d pixels: want 1 to %d", size, MaxThumb)
 	}
-	return remembered(it, fmt.Sprintf("thumb-%d", size), func() (*Thumb, error) {
+	t, err := remembered(ctx, it, fmt.Sprintf("thumb-%d", size), func(ctx context.Context) (*Thumb, error) {
 		p, err := it.show(ctx, size)
-		if err != nil && !ofContent(err) {
+		if err != nil {
 			return nil, err
 		}
-		if err != nil {
-			kind := strings.ToUpper(strings.TrimPrefix(path.Ext(it.Path), "."))
-			p = &format.Picture{Image: raster.Card(size, kind, err.Error()), Source: format.Card, Note: err.Error()}
-		}
-		small := p.Image.Scale(size)
-		var b bytes.Buffer
-		if err := raster.EncodePNG(&b, shown(small)); err != nil {
-			return nil, fmt.Errorf("%s: %w", it.Ref(), err)
-		}
-		return &Thumb{PNG: b.Bytes(), Width: small.Width, Height: small.Height, Source: p.Source, Note: p.Note}, nil
+		return thumbOf(p, size)
 	})
+	if err == nil || !ofContent(err) {
+		return t, err
+	}
+	kind := strings.ToUpper(strings.TrimPrefix(path.Ext(it.Path), "."))
+	return thumbOf(&format.Picture{Image: raster.Card(size, kind, err.Error()), Source: format.Card, Note: err.Error()}, size)
+}
+
+func thumbOf(p *format.Picture, size int) (*Thumb, error) {
+	small := p.Image.Scale(size)
+	var b bytes.Buffer
+	if err := raster.EncodePNG(&b, shown(small)); err != nil {
+		return nil, err
+	}
+	return &Thumb{PNG: b.Bytes(), Width: small.Width, Height: small.Height, Source: p.Source, Note: p.Note}, nil
 }
 
 // shown is a picture as displays have it, of 8 bits.
@@ -112,8 +117,13 @@ func (it *Item) draw(ctx context.Context, size int) (*format.Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := mesh.Render(ctx, m, it.camera(m), size, size)
-	return &format.Picture{Image: p, Source: format.Rendered}, err
+	return format.Guard(it.Format, func() (*format.Picture, error) { // textures are read while it is drawn
+		p, err := mesh.Render(ctx, m, it.camera(m), size, size)
+		if err != nil {
+			return nil, err
+		}
+		return &format.Picture{Image: p, Source: format.Rendered, Note: m.Untextured()}, nil
+	})
 }
 
 // camera is the one that the file's versions are seen by: that of the first that was drawn, while the model stays

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"varve/format"
@@ -147,22 +148,24 @@ func (v *Visual) compareImages(ctx context.Context, o raster.Options) error {
 		return err
 	}
 	if !ok {
-		if a, b, ok, err = both(v, "picture", func(it *Item) (*raster.Image, error) { return picture(ctx, it) }); !ok || err != nil {
+		p, q, ok, err := both(v, "picture", func(it *Item) (*format.Picture, error) { return format.Show(ctx, it.Format, it.Input, MaxThumb) })
+		if !ok || err != nil {
 			return err
 		}
-		v.Notes = append(v.Notes, "the pixels cannot be had: the pictures that the application has put into the files were compared")
+		a, b = p.Image, q.Image
+		if p.Source == format.Embedded || q.Source == format.Embedded {
+			v.Notes = append(v.Notes, "the pixels cannot be had: the pictures that the application has put into the files were compared")
+		} else {
+			v.Notes = append(v.Notes, fmt.Sprintf("compared as drawn, %d×%d and %d×%d pixels", a.Width, a.Height, b.Width, b.Height))
+		}
+		for _, of := range []*format.Picture{p, q} {
+			if note := of.Note; note != "" && !slices.Contains(v.Notes, note) {
+				v.Notes = append(v.Notes, note)
+			}
+		}
 	}
 	v.Image, err = raster.Compare(ctx, a, b, o)
 	return err
-}
-
-// picture is the largest embedded picture of a file.
-func picture(ctx context.Context, it *Item) (*raster.Image, error) {
-	p, err := format.Show(ctx, it.Format, it.Input, MaxThumb)
-	if err != nil {
-		return nil, err
-	}
-	return p.Image, nil
 }
 
 // Mode is a way to draw what differs.
@@ -194,7 +197,8 @@ func (v *Visual) Picture(ctx context.Context, m Mode, size int) (*raster.Image, 
 	var both [2]*raster.Image
 	for i, of := range []*mesh.Model{v.oldMesh, v.newMesh} {
 		var err error
-		if both[i], err = mesh.Render(ctx, of, camera, size, size); err != nil {
+		both[i], err = format.Guard(v.new.Format, func() (*raster.Image, error) { return mesh.Render(ctx, of, camera, size, size) })
+		if err != nil {
 			return nil, err
 		}
 	}

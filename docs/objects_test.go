@@ -124,7 +124,7 @@ func objects() []object {
 			req("safety", "string?", "as in restore"), req("undo", "string?", "as in restore"), dry}},
 		{name: "moment", by: "timeline", fields: []field{
 			req("version", "integer", "as in version, with the next ten"), req("ref", "string", ""), req("id", "string", ""), req("time", "string", ""), path, raw, req("bytes", "integer", ""), req("sha256", "string", ""), req("change", "string", ""), req("old_path", "string", ""), opt("old_path_bytes", "string", ""), req("message", "string", ""),
-			req("listed", "bool", "what is inside is known"), req("suspect", "string", "why the file seems not to be whole"), req("elements", "[]alteration", "against the version before")}},
+			req("listed", "bool", "what is inside is known"), req("suspect", "string", "why the file seems not to be whole"), req("elements", "[]alteration", "against the version before"), opt("thumb", "picture", "with --thumbs")}},
 		{name: "thumb", by: "thumb", fields: []field{req("file", "string", ""), req("output", "string", ""), req("width", "integer", ""), req("height", "integer", ""), req("source", "string", "`embedded`, `composited`, `rendered`, `card`"), req("note", "string", "what it does not show")}},
 		{name: "visual", by: "visual", fields: append([]field{
 			req("a", "string", ""), req("b", "string", ""), req("kind", "string", "`image`, `model`, `elements`, `bytes`: what was compared"), req("identical", "bool", "nothing that is shown differs"), req("bytes_identical", "bool", ""), req("notes", "strings", ""), req("elements", "[]alteration", ""), opt("output", "string", "")},
@@ -134,7 +134,7 @@ func objects() []object {
 		{name: "reference_file", by: "refs orphans, uses, needs, cycles, duplicates", fields: []field{
 			path, req("bytes", "integer", ""), req("sha256", "string", ""), req("format", "string", ""), opt("group", "integer", "the same for files of one content, or one cycle")}},
 		{name: "relink", by: "refs relink", fields: []field{
-			req("from", "string", ""), req("raw", "string", ""), req("old", "string", ""), req("new", "string", "where the file is now"), req("new_raw", "string", ""), req("sure", "bool", "it has the very content"), req("done", "bool", ""), opt("reason", "string", "why not")}},
+			req("from", "string", ""), req("raw", "string", ""), req("old", "string", ""), req("new", "string", "where the file is now"), req("new_raw", "string", ""), req("sure", "bool", "it has the very content"), req("by", "string", "what it has in common with the file that is gone: content, name, look"), req("done", "bool", ""), opt("reason", "string", "why not")}},
 		{name: "workspace", by: "workspace capture, workspace ls", fields: []field{
 			req("app", "string", ""), req("app_version", "string", ""), req("files", "integer", ""), req("bytes", "integer", ""), req("redacted", "[]redaction", "files that had secrets"), req("left_out", "[]omission", ""), req("state", "string", "id of the snapshot of it"), req("version", "integer", "of that"), req("of", "string", "id of the project's snapshot"), req("time", "string", ""), dry}},
 		{name: "workspace_app", by: "workspace apps", fields: []field{req("app", "string", ""), req("name", "string", ""), req("found", "[]place", ""), req("groups", "[]group", ""), req("verified", "[]proof", "who saw it work")}},
@@ -165,6 +165,7 @@ func objects() []object {
 		{name: "channel", fields: []field{req("name", "string", ""), req("changed", "integer", ""), req("max", "number", ""), req("mean", "number", "")}},
 		{name: "delta", fields: []field{req("mean", "number", ""), req("p95", "number", ""), req("max", "number", ""), req("pixels", "integer", "of which it was computed"), req("sampled", "bool", "")}},
 		{name: "profiles", fields: []field{req("old", "string", ""), req("new", "string", ""), req("changed", "bool", ""), req("same_meaning", "bool", "")}},
+		{name: "picture", fields: []field{req("output", "string", ""), req("width", "integer", ""), req("height", "integer", ""), req("source", "string", "as in thumb"), req("note", "string", "")}},
 		{name: "measures", fields: []field{
 			req("vertices", "integer", "as the file has them"), req("points", "integer", "of different place"), req("faces", "integer", ""), req("triangles", "integer", ""), req("islands", "integer", ""), req("area", "number", ""), req("volume", "number?", "null where there is no inside"), req("bounds", "numbers?", ""),
 			req("closed", "bool", ""), req("boundary_edges", "integer", ""), req("non_manifold_edges", "integer", ""), req("degenerate_faces", "integer", "")}},
@@ -377,7 +378,7 @@ func inside(b *book, step func(int, ...string), write func(name, text string)) {
 	write("p.pgm", "P2 4 4 9\n"+strings.Repeat("1 2 3 4\n", 3)+"9 9 9 9\n")
 	write("m.obj", "o tri\nv 0 0 0\nv 1 0 0\nv 0 1 1\nf 1 2 3\n")
 	step(0, "snap")
-	for _, verb := range []string{"element ls logo.svg", "element extract logo.svg boat", "timeline logo.svg", "element graft logo.svg --from latest~1 --element gull --dry-run", "element graft logo.svg --from latest~1 --element gull --with-needs", "undo",
+	for _, verb := range []string{"element ls logo.svg", "element extract logo.svg boat", "timeline logo.svg --thumbs ../thumbs", "element graft logo.svg --from latest~1 --element gull --dry-run", "element graft logo.svg --from latest~1 --element gull --with-needs", "undo",
 		"thumb p.pgm", "visual p.pgm@latest~1 p.pgm -o d.png", "visual m.obj@latest~1 m.obj", "refs ls --at latest~1", "refs duplicates", "refs uses tex/gull.txt --at latest~1",
 		"formats", "workspace apps", "workspace capture godot --dry-run", "workspace capture godot", "workspace ls", "workspace restore godot --dry-run"} {
 		step(0, strings.Fields(verb)...)

@@ -80,6 +80,11 @@ func Unsupported(text string, args ...any) error {
 	return fmt.Errorf("%s: %w", fmt.Sprintf(text, args...), ErrUnsupported)
 }
 
+// Reviser is a format whose results depend on more than the file: they are remembered by its revision.
+type Reviser interface {
+	Revision() string
+}
+
 // Validator checks whether a file is whole: ErrMalformed if it is cut off or half saved, as far as its structure tells.
 type Validator interface {
 	Validate(ctx context.Context, in Input) error

@@ -8,8 +8,8 @@ import (
 	"varve/format/raster"
 )
 
-// guarded turns a panic of a format into an error.
-func guarded[T any](f Format, do func() (T, error)) (out T, err error) {
+// Guard calls do, which is of a format, and turns its panic into an ErrFailed.
+func Guard[T any](f Format, do func() (T, error)) (out T, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			var none T
@@ -33,7 +33,7 @@ func can[C, T any](f Format, what string, do func(C) (T, error)) (out T, err err
 	if !ok {
 		return out, Unsupported("%s: %s", f.Name(), what)
 	}
-	return guarded(f, func() (T, error) { return do(c) })
+	return Guard(f, func() (T, error) { return do(c) })
 }
 
 // Elements returns what is inside a file. It refuses a list that is not sound.
@@ -53,7 +53,7 @@ func Outline(ctx context.Context, f Format, in Input) ([]Element, error) {
 	if !ok {
 		return Elements(ctx, f, in)
 	}
-	return guarded(f, func() ([]Element, error) {
+	return Guard(f, func() ([]Element, error) {
 		list, err := o.Outline(ctx, in)
 		if err != nil {
 			return nil, err
@@ -126,7 +126,7 @@ func Names(ctx context.Context, f Format, in Input) ([]Name, error) {
 	if !ok {
 		return nil, nil
 	}
-	return guarded(f, func() ([]Name, error) { return n.Names(ctx, in) })
+	return Guard(f, func() ([]Name, error) { return n.Names(ctx, in) })
 }
 
 // Rewrite makes a file need others.
@@ -140,6 +140,6 @@ func Validate(ctx context.Context, f Format, in Input) error {
 	if !ok {
 		return nil
 	}
-	_, err := guarded(f, func() (struct{}, error) { return struct{}{}, v.Validate(ctx, in) })
+	_, err := Guard(f, func() (struct{}, error) { return struct{}{}, v.Validate(ctx, in) })
 	return err
 }

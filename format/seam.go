@@ -64,7 +64,7 @@ func (s Set) Regions(name string, r io.ReaderAt, size int64) []Region {
 	if !ok {
 		return nil
 	}
-	regions, err := guarded(f, func() ([]Region, error) { return seamer.Regions(in) })
+	regions, err := Guard(f, func() ([]Region, error) { return seamer.Regions(in) })
 	if err != nil || !tidy(regions, size) {
 		return nil
 	}

@@ -37,6 +37,6 @@ func formats() format.Set {
 	return format.Set{
 		png.Format{}, jpeg.Format{}, gif.Format{}, bmp.Format{}, tiff.Format{}, webp.Format{}, dds.Format{}, exr.Format{}, hdr.Format{}, pnm.Format{},
 		psd.Format{}, kra.Format{}, ora.Format{}, xcf.Format{}, aseprite.Format{}, blend.Format{}, gltf.Format{},
-		safetensors.Format{}, ply.Format{}, stl.Format{}, threemf.Format{}, usd.Format{}, collada.Format{}, svg.Format{}, obj.Format{}, tga.Format{}, preview.Format{},
+		safetensors.Format{}, ply.Format{}, stl.Format{}, threemf.Format{}, usd.Format{}, collada.Format{}, svg.Format{}, obj.Format{}, obj.Library{}, tga.Format{}, preview.Format{},
 	}
 }

@@ -37,13 +37,14 @@ func kinds() map[string]kind {
 		"aseprite":    {"Aseprite sprites", ".ase .aseprite", ""},
 		"blend":       {"Blender files", ".blend", "grafts only between files of one build of Blender; modifiers are not drawn"},
 		"gltf":        {"glTF 2.0 and GLB", ".gltf .glb", "Draco and meshopt are not decoded; glTF 1 is not read"},
-		"obj":         {"Wavefront OBJ and MTL", ".obj .mtl", "curves and free-form surfaces are kept and not drawn"},
+		"obj":         {"Wavefront OBJ", ".obj", "curves and free-form surfaces are kept and not drawn"},
+		"mtl":         {"Wavefront material libraries", ".mtl", ""},
 		"stl":         {"STL", ".stl", ""},
 		"ply":         {"PLY", ".ply", ""},
 		"3mf":         {"3MF", ".3mf", ""},
 		"usd":         {"USD as text, and packages", ".usda .usd .usdz", "of binary layers only what they need is read"},
 		"collada":     {"Collada", ".dae .zae", "skins and animations are not drawn"},
-		"svg":         {"SVG", ".svg", "drawings are not shown yet: a card says so"},
+		"svg":         {"SVG", ".svg", "text, filters, patterns, markers and pictures in it are not drawn"},
 		"safetensors": {"Weights", ".safetensors", "only where tensors lie, for storing them smaller"},
 		"preview":     {"Pictures inside of other files (AVIF, HEIC, JPEG XL, Affinity, Illustrator, …)", ".avif .heic .jxl …", "only a preview that the application has put there: else a card that says why"},
 	}
@@ -84,8 +85,15 @@ func formatsVerb(e *env) *cobra.Command {
 		Use: "formats", Short: "List the kinds of file that varve can look into, and what works for which", GroupID: "inside",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			for _, f := range formats() {
+			known := e.studio()
+			if known.err != nil {
+				return known.err
+			}
+			for _, f := range known.Formats {
 				k, can := kinds()[f.Name()], []string{}
+				if v, ok := f.(*viewer); ok {
+					k = kind{"shown by " + v.Command[0], strings.Join(v.Files, " "), ""}
+				}
 				for _, a := range abilities() {
 					if able(f)[a] {
 						can = append(can, a)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,6 +33,14 @@ func refsVerb(e *env) *cobra.Command {
 			return run(cmd.Context(), r, args)
 		}}
 	}
+	near := false
+	duplicates := sub("duplicates", "List files of one content", cobra.NoArgs, func(ctx context.Context, r *referencing, _ []string) error {
+		if near {
+			return e.refsNear(ctx, r)
+		}
+		return e.refsDuplicates(r)
+	})
+	duplicates.Flags().BoolVar(&near, "near", false, "list pictures that look nearly the same: at another size, depth or quality")
 	c.AddCommand(
 		sub("ls [PATH]", "List references: of one file, or all", cobra.MaximumNArgs(1), e.refsLs),
 		sub("missing", "List references that lead to nothing", cobra.NoArgs, e.refsMissing),
@@ -39,7 +48,7 @@ func refsVerb(e *env) *cobra.Command {
 		sub("uses PATH", "List the files that need a file, directly or not", cobra.ExactArgs(1), e.refsUses),
 		sub("needs PATH", "List the files that a file needs, directly or not", cobra.ExactArgs(1), e.refsNeeds),
 		sub("cycles", "List files that need each other", cobra.NoArgs, e.refsCycles),
-		sub("duplicates", "List files of one content", cobra.NoArgs, e.refsDuplicates),
+		duplicates,
 		e.changing(sub("relink", "Lead missing references to where their files have gone", cobra.NoArgs, e.refsRelink)),
 		e.collectVerb(&at),
 	)
@@ -54,18 +63,23 @@ type referencing struct {
 }
 
 func (e *env) referencing(ctx context.Context, at string) (*referencing, error) {
-	r := &referencing{studio: e.studio()}
-	if err := r.enter(ctx, need{}); err != nil {
+	s := e.studio()
+	if err := s.enter(ctx, need{}); err != nil {
 		return nil, err
 	}
-	var err error
-	if r.snap, err = e.resolve(r.place, at); err != nil {
+	snap, err := e.resolve(s.place, at)
+	if err != nil {
 		return nil, err
 	}
-	if r.graph, err = r.Graph(ctx, r.snap); err != nil {
-		return nil, fmt.Errorf("references of %s: %w", r.snap.Ref(), err)
+	return s.referencing(ctx, snap)
+}
+
+func (s *studio) referencing(ctx context.Context, snap *varve.Snapshot) (*referencing, error) {
+	g, err := s.Graph(ctx, snap)
+	if err != nil {
+		return nil, fmt.Errorf("references of %s: %w", snap.Ref(), err)
 	}
-	return r, nil
+	return &referencing{studio: s, snap: snap, graph: g}, nil
 }
 
 // node finds the file that an argument names.
@@ -154,7 +168,7 @@ type refFileJSON struct {
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
 	Format string `json:"format"`
-	Group  int    `json:"group,omitempty"` // files of one content, or of one cycle, have one number
+	Group  int    `json:"group,omitempty"` // files that are alike, or of one cycle, have one number
 }
 
 func (e *env) emitNodes(g *creative.Graph, of []int, group int) error {
@@ -200,7 +214,15 @@ func (e *env) refsCycles(_ context.Context, r *referencing, _ []string) error {
 	return e.emitGroups(r.graph, r.graph.Cycles())
 }
 
-func (e *env) refsDuplicates(_ context.Context, r *referencing, _ []string) error {
+func (e *env) refsNear(ctx context.Context, r *referencing) error {
+	all, err := r.NearDuplicates(ctx, r.snap, r.graph)
+	if err != nil {
+		return fmt.Errorf("near duplicates: %w", err)
+	}
+	return e.emitGroups(r.graph, all)
+}
+
+func (e *env) refsDuplicates(r *referencing) error {
 	all := r.graph.Duplicates()
 	if err := e.emitGroups(r.graph, all); err != nil {
 		return err
@@ -235,6 +257,7 @@ type relinkJSON struct {
 	New    string `json:"new"`
 	NewRaw string `json:"new_raw"`
 	Sure   bool   `json:"sure"`
+	By     string `json:"by"`
 	Done   bool   `json:"done"`
 	Reason string `json:"reason,omitempty"`
 }
@@ -253,14 +276,14 @@ func (e *env) refsRelink(ctx context.Context, r *referencing, _ []string) error 
 	if len(st.Added)+len(st.Modified)+len(st.Removed) > 0 {
 		return hinted(errors.New("relink: the folder has changes that were not kept yet"), "varve snap keeps them; then run it again")
 	}
-	all, err := r.Relinks(ctx, r.graph)
+	all, err := r.Relinks(ctx, r.snap, r.graph)
 	if err != nil {
 		return err
 	}
 	// What is only a guess by name is told and left to people.
 	var sure []creative.Relink
 	for _, x := range all {
-		if x.Sure {
+		if x.Sure() {
 			sure = append(sure, x)
 		}
 	}
@@ -271,10 +294,12 @@ func (e *env) refsRelink(ctx context.Context, r *referencing, _ []string) error 
 		}
 	}
 	for _, x := range all {
-		j := relinkJSON{"varve.relink/1", x.From, x.Raw, x.Old, x.New, x.NewRaw, x.Sure, res != nil && x.Sure && x.NewRaw != "", ""}
+		j := relinkJSON{"varve.relink/1", x.From, x.Raw, x.Old, x.New, x.NewRaw, x.Sure(), string(x.By), res != nil && x.Sure() && x.NewRaw != "", ""}
 		switch {
-		case !x.Sure:
+		case x.By == creative.ByName:
 			j.Reason = "it has the name and not the content: look at it, and change the reference in the application"
+		case x.By == creative.ByLook:
+			j.Reason = "it looks nearly the same, and has another content: look at it, and change the reference in the application"
 		case x.NewRaw == "":
 			j.Reason = "the new path cannot be written as the old one is"
 		}
@@ -321,10 +346,7 @@ func (e *env) collectVerb(at *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			paths, left := r.needed(i)
-			for _, x := range left {
-				e.say("varve: left out: %s needs %s, which is %s", name(r.graph.Nodes[x.From].Path), name(x.Reference.Raw), x.Status)
-			}
+			paths := r.withNeeds(i)
 			return e.restore(ctx, &restoreFlags{to: out, owner: e.root}, append([]string{r.snap.Ref()}, r.fromHere(paths)...))
 		},
 	}
@@ -333,17 +355,36 @@ func (e *env) collectVerb(at *string) *cobra.Command {
 	return e.changing(c)
 }
 
-// needed returns a file and all that it needs, and the references among them that lead out.
-func (r *referencing) needed(i int) (paths []string, left []*creative.Edge) {
-	for _, k := range append([]int{i}, r.graph.Needs(i)...) {
+// withNeeds returns files and all that they need, and tells of what cannot be had.
+func (r *referencing) withNeeds(of ...int) (paths []string) {
+	for _, k := range append(of, r.graph.Needs(of...)...) {
 		paths = append(paths, r.graph.Nodes[k].Path)
 		for _, x := range r.graph.Out(k) {
 			if x.To < 0 && x.Status != creative.Network {
-				left = append(left, x)
+				r.e.say("varve: left out: %s needs %s, which is %s", name(r.graph.Nodes[x.From].Path), name(x.Reference.Raw), x.Status)
 			}
 		}
+		r.e.tellBroken(r.graph, k)
 	}
-	return paths, left
+	return paths
+}
+
+// withNeeds returns paths of a snapshot, and those of all that the files there need.
+func (e *env) withNeeds(ctx context.Context, p *place, snap *varve.Snapshot, paths []string) ([]string, error) {
+	s := e.studio()
+	s.take(p)
+	r, err := s.referencing(ctx, snap)
+	if err != nil {
+		return nil, err
+	}
+	var of []int
+	for i := range r.graph.Nodes {
+		at := r.graph.Nodes[i].Path
+		if slices.ContainsFunc(paths, func(p string) bool { return at == p || strings.HasPrefix(at, p+"/") }) {
+			of = append(of, i)
+		}
+	}
+	return append(paths, r.withNeeds(of...)[len(of):]...), nil
 }
 
 // fromHere names paths of the project as seen from the current folder.

@@ -20,7 +20,7 @@ func restoreVerb(e *env) *cobra.Command {
 		Long: "Puts files back as they were. In place, a safety snapshot of the folder is taken first and varve undo\n" +
 			"brings that back; files that the snapshot does not have stay, unless --delete is given. With --to the\n" +
 			"folder is left alone and the files are put elsewhere.",
-		Example:           "  varve restore yesterday\n  varve restore hero.kra@v12\n  varve restore v3 textures --to /tmp/old --dry-run",
+		Example:           "  varve restore yesterday\n  varve restore hero.kra@v12\n  varve restore v7 scenes/town.blend --with-needs\n  varve restore v3 textures --to /tmp/old --dry-run",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: e.completePaths,
 		RunE:              func(cmd *cobra.Command, args []string) error { return e.restore(cmd.Context(), &o, args) },
@@ -28,6 +28,7 @@ func restoreVerb(e *env) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.to, "to", "", "put the files into `DIR`, new or empty")
 	f.BoolVar(&o.remove, "delete", false, "in place: also remove what the snapshot does not have")
+	f.BoolVar(&o.needs, "with-needs", false, "also put back what the files refer to, as the snapshot has it: textures, linked scenes")
 	f.BoolVar(&o.owner, "owner", e.root, "set owners, setuid bits and privileged attributes too; root does, unless --owner=false")
 	f.Lookup("owner").DefValue = "false" // the help is the same for everyone
 	_ = c.MarkFlagDirname("to")
@@ -37,6 +38,7 @@ func restoreVerb(e *env) *cobra.Command {
 type restoreFlags struct {
 	to            string
 	remove, owner bool
+	needs         bool // with what the files refer to
 }
 
 type restoreJSON struct {
@@ -82,6 +84,11 @@ func (e *env) restore(ctx context.Context, f *restoreFlags, args []string) error
 			return hinted(fmt.Errorf("restore %w", err), "varve ls "+o.Snapshot.Ref()+" lists what is there; varve log PATH lists where a file was")
 		} else if err != nil {
 			return fmt.Errorf("restore %w", err)
+		}
+	}
+	if f.needs && len(o.Paths) > 0 {
+		if o.Paths, err = e.withNeeds(ctx, p, o.Snapshot, o.Paths); err != nil {
+			return err
 		}
 	}
 	if f.to != "" {

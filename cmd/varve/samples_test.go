@@ -1,10 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
+	"math/rand/v2"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -67,4 +73,149 @@ func graftAll(t *testing.T, files map[string][]byte, from, into string) (done in
 		}
 	}
 	return done
+}
+
+// TestSavedAgain: a file that was saved or exported again without an edit is no change, whatever its bytes are; one with an
+// edit is.
+func TestSavedAgain(t *testing.T) {
+	sample := func(at string) []byte { return formattest.Sample(t, at) }
+	glb := sample("gltf/generated-blender/base.glb")
+	for _, c := range []struct {
+		name      string
+		old, new  []byte
+		identical bool
+	}{
+		{"saved twice.kra", sample("kra/generated-krita/base.kra"), sample("kra/generated-krita/resaved.kra"), true},
+		{"edited.kra", sample("kra/generated-krita/base.kra"), sample("kra/generated-krita/hull-stripe.kra"), false},
+		{"two sessions.blend", sample("blend/generated-blender/base.blend"), sample("blend/generated-blender/resaved.blend"), true},
+		{"compressed.blend", sample("blend/generated-blender/base.blend"), sample("blend/generated-blender/base.zstd.blend"), true},
+		{"edited.blend", sample("blend/generated-blender/base.blend"), sample("blend/generated-blender/moved.blend"), false},
+		{"renumbered.glb", glb, renumbered(t, glb), true},
+		{"edited.glb", glb, sample("gltf/generated-blender/mesh.glb"), false},
+		{"shuffled.stl", sample("stl/assimp/Spider_binary.stl"), shuffledSTL(sample("stl/assimp/Spider_binary.stl")), true},
+		{"edited.stl", sample("stl/generated-blender/base.stl"), sample("stl/generated-blender/mesh.stl"), false},
+		{"shuffled.obj", sample("obj/assimp/spider.obj"), shuffledOBJ(t, sample("obj/assimp/spider.obj")), true},
+		{"edited.obj", sample("obj/generated-blender/base.obj"), sample("obj/generated-blender/mesh.obj"), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			st := &creative.Studio{Formats: formats()}
+			if bytes.Equal(c.old, c.new) {
+				t.Fatal("they are the same bytes")
+			}
+			a, err := st.OpenLoose(c.name, format.Bytes(c.old))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := st.OpenLoose(c.name, format.Bytes(c.new))
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := st.Visual(t.Context(), a, b, creative.VisualOptions{})
+			if err != nil || v.Kind == "bytes" || v.Identical != c.identical {
+				t.Errorf("%+v, %v; elements %+v", v, err, v.Elements)
+			}
+		})
+	}
+}
+
+// renumbered is a GLB with its accessors and views in the other order.
+func renumbered(t *testing.T, b []byte) []byte {
+	t.Helper()
+	n := binary.LittleEndian.Uint32(b[12:])
+	var doc map[string]any
+	if err := json.Unmarshal(b[20:20+n], &doc); err != nil {
+		t.Fatal(err)
+	}
+	turn := func(list string) float64 {
+		all := doc[list].([]any)
+		slices.Reverse(all)
+		return float64(len(all) - 1)
+	}
+	lastArray, lastView := turn("accessors"), turn("bufferViews")
+	var walk func(in any, key string) any
+	walk = func(in any, key string) any {
+		switch v := in.(type) {
+		case map[string]any:
+			for k := range v {
+				name := k
+				if key == "attributes" {
+					name = "indices"
+				}
+				v[k] = walk(v[k], name)
+			}
+		case []any:
+			for i := range v {
+				v[i] = walk(v[i], "")
+			}
+		case float64:
+			switch key {
+			case "indices", "input", "output", "inverseBindMatrices":
+				return lastArray - v
+			case "bufferView":
+				return lastView - v
+			}
+		}
+		return in
+	}
+	text, err := json.Marshal(walk(doc, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for len(text)%4 > 0 {
+		text = append(text, ' ')
+	}
+	rest := b[20+n:]
+	out := append([]byte("glTF"), 2, 0, 0, 0)
+	out = binary.LittleEndian.AppendUint32(out, uint32(20+len(text)+len(rest)))
+	out = binary.LittleEndian.AppendUint32(out, uint32(len(text)))
+	return append(append(append(out, "JSON"...), text...), rest...)
+}
+
+// shuffledSTL is a binary STL with its facets in another order.
+func shuffledSTL(b []byte) []byte {
+	out := slices.Clone(b[:84])
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, i := range r.Perm((len(b) - 84) / 50) {
+		out = append(out, b[84+50*i:][:50]...)
+	}
+	return out
+}
+
+// shuffledOBJ is an OBJ whose positions are in another order.
+func shuffledOBJ(t *testing.T, b []byte) []byte {
+	t.Helper()
+	var positions []string
+	var rest []string
+	for line := range strings.Lines(string(b)) {
+		if strings.HasPrefix(line, "v ") {
+			positions = append(positions, line)
+		} else {
+			rest = append(rest, line)
+		}
+	}
+	perm := rand.New(rand.NewPCG(2, 2)).Perm(len(positions)) // where the old one is now
+	moved := make([]string, len(positions))
+	for i, to := range perm {
+		moved[to] = positions[i]
+	}
+	var out strings.Builder
+	out.WriteString(strings.Join(moved, ""))
+	for _, line := range rest {
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0] != "f" {
+			out.WriteString(line)
+			continue
+		}
+		out.WriteString("f")
+		for _, w := range words[1:] {
+			first, more, _ := strings.Cut(w, "/")
+			n, err := strconv.Atoi(first)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&out, " %d/%s", perm[n-1]+1, more)
+		}
+		out.WriteString("\n")
+	}
+	return []byte(out.String())
 }

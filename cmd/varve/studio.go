@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"sync"
 
 	"varve/creative"
+	"varve/format"
 	"varve/internal/disk"
 )
 
@@ -19,10 +23,16 @@ type studio struct {
 	place *place
 	*creative.Studio
 	open []*creative.Item
+	err  error // of the settings: why nothing is opened
 }
 
 func (e *env) studio() *studio {
-	return &studio{e: e, Studio: &creative.Studio{Formats: formats()}}
+	s := &studio{e: e, Studio: &creative.Studio{Formats: formats()}}
+	own, err := e.viewers()
+	s.err = err
+	last := len(s.Formats) - 1 // the one that finds previews: what the user has declared is better
+	s.Formats = slices.Concat(s.Formats[:last], own, s.Formats[last:])
+	return s
 }
 
 // Close lets all files go that were opened.
@@ -34,16 +44,21 @@ func (s *studio) Close() {
 
 // enter opens the vault and the project.
 func (s *studio) enter(ctx context.Context, n need) error {
-	if s.place != nil {
-		return nil
+	if s.err != nil || s.place != nil {
+		return s.err
 	}
 	p, err := s.e.open(ctx, n)
 	if err != nil {
 		return err
 	}
+	s.take(p)
+	return nil
+}
+
+// take looks into the files of a place that is open.
+func (s *studio) take(p *place) {
 	s.place = p
 	s.Vault, s.Project, s.Ignore = p.vault, p.project, p.project.IgnoreSettings()
-	return nil
 }
 
 // item opens FILE, FILE@REF or REF:PATH. A file that is there is itself, whatever it is called.
@@ -53,6 +68,9 @@ func (s *studio) item(ctx context.Context, arg string) (it *creative.Item, err e
 			s.open = append(s.open, it)
 		}
 	}()
+	if s.err != nil {
+		return nil, s.err
+	}
 	full := s.e.abs(arg)
 	info, err := os.Stat(full)
 	if err == nil && info.Mode().IsRegular() {
@@ -104,16 +122,61 @@ func (s *studio) present(ctx context.Context, full string) (*creative.Item, erro
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return s.OpenLoose(filepath.ToSlash(full), loose{f, info.Size})
+	return s.OpenLoose(filepath.ToSlash(full), &loose{File: f, size: info.Size, folder: filepath.Dir(full)})
 }
 
 // loose is a file that is no project's.
 type loose struct {
 	disk.File
-	size int64
+	size   int64
+	folder string
+
+	mu   sync.Mutex
+	near []*loose
 }
 
-func (l loose) Size() int64 { return l.size }
+func (l *loose) Size() int64 { return l.size }
+
+// Beside opens a file of the same folder or below: a document from elsewhere is no reason to read others.
+func (l *loose) Beside(at string) (format.Input, error) {
+	if !filepath.IsLocal(filepath.FromSlash(at)) {
+		return nil, fs.ErrNotExist
+	}
+	d, err := disk.Open(l.folder)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	folder, base := path.Split(path.Clean(at))
+	in, err := disk.Walk(d, path.Clean("/" + folder)[1:])
+	if err != nil {
+		return nil, fs.ErrNotExist
+	}
+	defer in.Close()
+	f, err := in.Open(base)
+	if err != nil {
+		return nil, fs.ErrNotExist
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	n := &loose{File: f, size: info.Size}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.near = append(l.near, n)
+	return n, nil
+}
+
+func (l *loose) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.File.Close()
+	for _, n := range l.near {
+		err = errors.Join(err, n.File.Close())
+	}
+	return err
+}
 
 // writeNew writes a file that is named with -o; an existing one only if --force was given.
 func (e *env) writeNew(at string, force bool, write func(f *os.File) error) error {

@@ -34,11 +34,19 @@ func thumbVerb(e *env) *cobra.Command {
 type thumbJSON struct {
 	Schema string `json:"schema"`
 	File   string `json:"file"`
+	pictureJSON
+}
+
+type pictureJSON struct {
 	Output string `json:"output"`
 	Width  int    `json:"width"`
 	Height int    `json:"height"`
 	Source string `json:"source"`
 	Note   string `json:"note"`
+}
+
+func pictureOf(t *creative.Thumb, out string) pictureJSON {
+	return pictureJSON{out, t.Width, t.Height, string(t.Source), t.Note}
 }
 
 func (e *env) thumb(ctx context.Context, arg, out string, side int, force bool) error {
@@ -62,7 +70,7 @@ func (e *env) thumb(ctx context.Context, arg, out string, side int, force bool) 
 		return err
 	}
 	if e.json {
-		return e.emit(thumbJSON{"varve.thumb/1", it.Ref(), out, t.Width, t.Height, string(t.Source), t.Note})
+		return e.emit(thumbJSON{"varve.thumb/1", it.Ref(), pictureOf(t, out)})
 	}
 	note := ""
 	if t.Note != "" {

@@ -1,8 +1,11 @@
 package collada
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"math"
 	"slices"
 	"strings"
@@ -263,4 +266,68 @@ func TestNodesMultiply(t *testing.T) {
 
 func Fuzz(f *testing.F) {
 	formattest.Fuzz(f, Format{}, map[string][]byte{"a": []byte(older), "b": []byte(newer)})
+}
+
+// TestTextures: a duck is yellow, its beak orange, by the picture in its archive; without it the note says so.
+func TestTextures(t *testing.T) {
+	for name, note := range map[string]string{"duck.zae": "without lights and poses", "duck.dae": "without lights and poses, without textures"} {
+		p, err := format.Show(t.Context(), Format{}, format.Bytes(formattest.Sample(t, "collada/assimp/"+name)), 128)
+		if err != nil {
+			t.Fatal(err)
+		}
+		yellow, orange := 0, 0
+		for i := 0; i < len(p.Image.U8); i += 4 {
+			switch r, g, b := int(p.Image.U8[i]), int(p.Image.U8[i+1]), int(p.Image.U8[i+2]); {
+			case r > 100 && b < r/4 && 10*g > 7*r:
+				yellow++
+			case r > 100 && b < r/4 && 10*g < 7*r:
+				orange++
+			}
+		}
+		if (yellow > 1000 && orange > 50) != (name == "duck.zae") || p.Note != note {
+			t.Errorf("%s: %d yellow, %d orange, %q", name, yellow, orange, p.Note)
+		}
+	}
+}
+
+// TestTextureBeside: a picture is found through a sampler and a surface, through an instance_image, or by its id alone.
+func TestTextureBeside(t *testing.T) {
+	const text = `<COLLADA><library_images><image id="im">IMAGE</image></library_images>
+<library_effects><effect id="fx"><profile_COMMON>PARAMS<technique><lambert><diffuse><texture texture="NAME" texcoord="UV"/></diffuse></lambert></technique></profile_COMMON></effect></library_effects>
+<library_materials><material id="ma"><instance_effect url="#fx"/></material></library_materials>
+<library_geometries><geometry id="g"><mesh><source id="p"><float_array id="pa" count="9">0 0 0 1 0 0 0 1 0</float_array><technique_common><accessor source="#pa" count="3" stride="3"><param name="X" type="float"/><param name="Y" type="float"/><param name="Z" type="float"/></accessor></technique_common></source>
+<vertices id="v"><input semantic="POSITION" source="#p"/></vertices><triangles material="m" count="1"><input semantic="VERTEX" source="#v" offset="0"/><p>0 1 2</p></triangles></mesh></geometry></library_geometries>
+<library_visual_scenes><visual_scene id="s"><node><instance_geometry url="#g"><bind_material><technique_common><instance_material symbol="m" target="#ma"/></technique_common></bind_material></instance_geometry></node></visual_scene></library_visual_scenes>
+<scene><instance_visual_scene url="#s"/></scene></COLLADA>`
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewNRGBA(image.Rect(0, 0, 5, 4))); err != nil {
+		t.Fatal(err)
+	}
+	const surface, sampler = `<newparam sid="su"><surface type="2D"><init_from>im</init_from></surface></newparam>`, `<newparam sid="sa"><sampler2D><source>su</source></sampler2D></newparam>`
+	for name, c := range map[string]struct {
+		image, params, texture string
+		found                  bool
+	}{
+		"1.4":        {"<init_from>./a%20b.png</init_from>", surface + sampler, "sa", true},
+		"1.5":        {"<init_from><ref>a%20b.png</ref></init_from>", `<newparam sid="sa"><sampler2D><instance_image url="#im"/></sampler2D></newparam>`, "sa", true},
+		"by id":      {"<init_from>a%20b.png</init_from>", "", "im", true},
+		"not there":  {"<init_from>other.png</init_from>", "", "im", false},
+		"elsewhere":  {"<init_from>file:///a/b.png</init_from>", "", "im", false},
+		"of nothing": {"<init_from>a%20b.png</init_from>", sampler, "sa", false},
+	} {
+		doc := strings.NewReplacer("IMAGE", c.image, "PARAMS", c.params, "NAME", c.texture).Replace(text)
+		m, err := format.Model(t.Context(), Format{}, formattest.Folder{Input: format.Bytes([]byte(doc)), Files: map[string][]byte{"a b.png": b.Bytes()}})
+		if err != nil || len(m.Materials) != 1 {
+			t.Fatal(name, err)
+		}
+		width := 0
+		if x := m.Materials[0].Texture; x != nil {
+			if p, err := x.Load(); err == nil {
+				width = p.Width
+			}
+		}
+		if (width == 5) != c.found {
+			t.Errorf("%s: a picture of %d", name, width)
+		}
+	}
 }

@@ -4,12 +4,17 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"path"
 	"strconv"
 	"strings"
+	"sync"
 
 	"varve/format"
 	"varve/format/mesh"
+	"varve/format/raster"
 	"varve/format/shape"
+	"varve/format/splice"
+	"varve/format/texture"
 	"varve/format/xmlspan"
 )
 
@@ -35,7 +40,7 @@ func (Format) Picture(ctx context.Context, in format.Input, size int) (*format.P
 	if err != nil {
 		return nil, err
 	}
-	return shape.Picture(ctx, m, size, "without textures, lights and poses")
+	return shape.Picture(ctx, m, size, "without lights and poses")
 }
 
 // stage makes a model.
@@ -47,11 +52,12 @@ type stage struct {
 	materials map[*xmlspan.Node]int
 	open      map[*xmlspan.Node]bool // nodes that are within one another
 	visits    int
-	meshes    map[string]*mesh.Mesh // by geometry and materials
+	textures  map[*xmlspan.Node]*mesh.Texture // by image
+	meshes    map[string]*mesh.Mesh           // by geometry and materials
 }
 
 func (f *file) model(ctx context.Context) (*mesh.Model, error) {
-	s := &stage{file: f, ctx: ctx, model: &mesh.Model{}, made: map[*xmlspan.Node]*geometry{}, materials: map[*xmlspan.Node]int{}, open: map[*xmlspan.Node]bool{}, meshes: map[string]*mesh.Mesh{}}
+	s := &stage{file: f, ctx: ctx, model: &mesh.Model{}, made: map[*xmlspan.Node]*geometry{}, materials: map[*xmlspan.Node]int{}, open: map[*xmlspan.Node]bool{}, meshes: map[string]*mesh.Mesh{}, textures: map[*xmlspan.Node]*mesh.Texture{}}
 	asset := f.doc.Root.First("asset")
 	if u := asset.First("unit"); u != nil {
 		if v, err := strconv.ParseFloat(f.doc.Get(u, "meter"), 64); err == nil && v > 0 && !math.IsInf(v, 0) {
@@ -267,35 +273,106 @@ func (s *stage) bound(instance *xmlspan.Node) map[string]int {
 		if !ok {
 			n = len(s.model.Materials)
 			s.materials[to] = n
-			s.model.Materials = append(s.model.Materials, mesh.Material{Name: s.doc.Get(to, "name"), Color: s.color(to)})
+			m := mesh.Material{Name: s.doc.Get(to, "name"), Color: s.color(to)}
+			if m.Texture = s.texture(to); m.Texture != nil {
+				m.Color = [4]float32{1, 1, 1, 1}
+			}
+			s.model.Materials = append(s.model.Materials, m)
 		}
 		out[s.doc.Get(m, "symbol")] = n
 	}
 	return out
 }
 
-// color is the diffuse colour of a material; grey where it has a texture.
-func (s *stage) color(n *xmlspan.Node) [4]float32 {
-	grey := [4]float32{0.55, 0.55, 0.55, 1}
-	effect := s.target(s.url(n.First("instance_effect")))
-	if effect == nil {
-		return grey
-	}
-	t := effect.First("profile_COMMON").First("technique")
+// diffuse returns the child of a name of what a material's surface reflects; nil if there is none.
+func (s *stage) diffuse(material *xmlspan.Node, name string) *xmlspan.Node {
+	t := s.target(s.url(material.First("instance_effect"))).First("profile_COMMON").First("technique")
 	if t == nil {
-		return grey
+		return nil
 	}
 	for _, model := range t.Kids {
-		c := model.First("diffuse").First("color")
-		if c == nil {
-			continue
+		if n := model.First("diffuse").First(name); n != nil {
+			return n
 		}
+	}
+	return nil
+}
+
+// texture is the picture that a material shows; nil if it shows none. It is named by a sampler of a surface of an image, or by
+// the image itself.
+func (s *stage) texture(material *xmlspan.Node) *mesh.Texture {
+	n := s.diffuse(material, "texture")
+	if n == nil {
+		return nil
+	}
+	profile := s.target(s.url(material.First("instance_effect"))).First("profile_COMMON")
+	param := func(sid string) *xmlspan.Node {
+		for _, p := range profile.All("newparam") {
+			if s.doc.Get(p, "sid") == sid {
+				return p
+			}
+		}
+		return nil
+	}
+	name := s.doc.Get(n, "texture")
+	if sampler := param(name).First("sampler2D"); sampler != nil {
+		if image := sampler.First("instance_image"); image != nil { // from 1.5 on
+			name = strings.TrimPrefix(s.url(image), "#")
+		} else if source := sampler.First("source"); source != nil {
+			name = strings.TrimSpace(s.doc.Inner(source))
+		}
+	}
+	if from := param(name).First("surface").First("init_from"); from != nil {
+		name = strings.TrimSpace(s.doc.Inner(from))
+	}
+	image := s.ids[name]
+	if image == nil || image.Local() != "image" {
+		return nil
+	}
+	if s.textures[image] == nil {
+		s.textures[image] = s.pictureOf(image)
+	}
+	return s.textures[image]
+}
+
+// pictureOf is the picture of an image, in the archive or beside the file.
+func (s *stage) pictureOf(image *xmlspan.Node) *mesh.Texture {
+	n := initFrom(image)
+	if n == nil {
+		return nil
+	}
+	at, style := splice.URI(strings.TrimSpace(s.doc.Inner(n)))
+	if style != format.Relative {
+		return nil
+	}
+	if s.archive == nil {
+		return texture.Beside(s.ctx, s.in, at, true)
+	}
+	e := s.archive.Find(path.Join(path.Dir(s.entry.Name), at))
+	if e == nil {
+		return nil
+	}
+	return &mesh.Texture{Up: true, Load: sync.OnceValues(func() (*raster.Image, error) {
+		b, err := s.archive.Read(s.ctx, e, maxTexture)
+		if err != nil {
+			return nil, err
+		}
+		return texture.Decode(s.ctx, e.Name, format.Bytes(b))
+	})}
+}
+
+// maxTexture bounds a picture in an archive, in bytes.
+const maxTexture = 256 << 20
+
+// color is the diffuse colour of a material; grey where it has none.
+func (s *stage) color(n *xmlspan.Node) [4]float32 {
+	grey := [4]float32{0.55, 0.55, 0.55, 1}
+	if c := s.diffuse(n, "color"); c != nil {
 		if v, ok := shape.Numbers([]byte(s.doc.Inner(c)), 4); ok && len(v) >= 3 {
 			for i := range 3 {
 				grey[i] = float32(max(0, min(1, v[i])))
 			}
 		}
-		return grey
 	}
 	return grey
 }

@@ -335,3 +335,17 @@ func App(t testing.TB, ci bool, name string) string {
 	}
 	return at
 }
+
+// Folder is a file with others beside it, by their paths.
+type Folder struct {
+	format.Input
+	Files map[string][]byte
+}
+
+// Beside opens one of the others.
+func (f Folder) Beside(at string) (format.Input, error) {
+	if b, ok := f.Files[at]; ok {
+		return format.Bytes(b), nil
+	}
+	return nil, fs.ErrNotExist
+}

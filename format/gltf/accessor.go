@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"strings"
 
@@ -114,6 +116,33 @@ func outside(uri string) error {
 	return format.Unsupported("its data is in %.200q, another file", uri)
 }
 
+// beside opens a file that the document needs.
+func (d *document) beside(uri string) (format.Input, error) {
+	path, style := style(uri)
+	if style != format.Relative {
+		return nil, outside(uri)
+	}
+	in, err := format.Beside(d.in, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, outside(uri)
+	}
+	return in, err
+}
+
+// fileOf opens the file that has the bytes of a buffer.
+func (d *document) fileOf(buffer int, uri string, size int64) (in format.Input, err error) {
+	if in = d.files[buffer]; in == nil {
+		if in, err = d.beside(uri); err != nil {
+			return nil, err
+		}
+		d.files[buffer] = in
+	}
+	if in.Size() < size {
+		return nil, format.Unsupported("its data is in %.200q, which has %d of %d bytes", uri, in.Size(), size)
+	}
+	return in, nil
+}
+
 // source returns the file and offset where a buffer's bytes are, and how many are there.
 func (d *document) source(buffer int) (in format.Input, off, n int64, err error) {
 	k := d.lists[buffers][buffer]
@@ -133,7 +162,8 @@ func (d *document) source(buffer int) (in format.Input, off, n int64, err error)
 		b, ok := d.uris[buffer]
 		if uri := d.string(u); !ok {
 			if !isData(uri) {
-				return nil, 0, 0, outside(uri)
+				in, err := d.fileOf(buffer, uri, size)
+				return in, 0, size, err
 			}
 			if b, err = decodeData(uri); err != nil {
 				return nil, 0, 0, err

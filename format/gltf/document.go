@@ -73,13 +73,14 @@ type document struct {
 	chunks []chunk
 	bin    chunk // BIN; n 0 if there is none
 	lists  map[string][]int
-	hashes map[int]string // of accessors' data, as they were asked for
-	uris   map[int][]byte // of buffers' data URIs, decoded
+	hashes map[int]string       // of accessors' data, as they were asked for
+	uris   map[int][]byte       // of buffers' data URIs, decoded
+	files  map[int]format.Input // of buffers that are files
 }
 
 // open parses a file as far as its JSON goes.
 func open(in format.Input) (*document, error) {
-	d := &document{in: in, lists: map[string][]int{}, hashes: map[int]string{}, uris: map[int][]byte{}}
+	d := &document{in: in, lists: map[string][]int{}, hashes: map[int]string{}, uris: map[int][]byte{}, files: map[int]format.Input{}}
 	head, err := format.ReadSpan(in, 0, min(in.Size(), header), header)
 	if err != nil {
 		return nil, err

@@ -89,14 +89,19 @@ func (r *reader) picture(list string, i int) (*format.Extract, error) {
 	out := &format.Extract{Content: new(format.Output)}
 	if u := r.get(k, "uri"); u >= 0 {
 		uri := r.string(u)
-		if !isData(uri) {
-			return nil, outside(uri)
+		if isData(uri) {
+			b, err := decodeData(uri)
+			if err != nil {
+				return nil, err
+			}
+			_, _ = out.Content.Write(b)
+		} else {
+			in, err := r.beside(uri)
+			if err != nil {
+				return nil, err
+			}
+			out.Content.Span(in, 0, in.Size())
 		}
-		b, err := decodeData(uri)
-		if err != nil {
-			return nil, err
-		}
-		_, _ = out.Content.Write(b)
 	} else {
 		n, ok := r.count(r.get(k, "bufferView"))
 		if !ok {

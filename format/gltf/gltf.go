@@ -6,7 +6,8 @@
 // numbered anew or written anew: a graft replaces elements, puts others behind those that are there, and their bytes
 // behind the bytes that are there.
 //
-// What lies in other files (buffers of a .gltf, pictures) is not read: of such data it is known where it is and no more.
+// Buffers of a .gltf are read where they lie beside it; else, and of pictures that are files, it is known where they are
+// and no more.
 // Draco and meshopt compression are not opened. glTF 1.0 is told apart and refused.
 //
 // # Bytes

@@ -376,6 +376,7 @@ func (g *graft) finish() (*format.Grafting, error) {
 			out.Changed = append(out.Changed, idOf(p.list, p.to))
 		}
 		if p.how == replaced {
+			out.Changed = append(out.Changed, g.showing(p.list, p.to)...)
 			t := g.into.tape[g.into.lists[p.list][p.to]]
 			if bytes.Equal(b, g.into.b[t.off:t.end]) {
 				continue
@@ -401,6 +402,8 @@ func (g *graft) finish() (*format.Grafting, error) {
 	if g.into.binary && out.Content.Size() > math.MaxUint32 {
 		return nil, &format.Refusal{Reason: "the file would be larger than a GLB can be, 4 GB"}
 	}
+	slices.Sort(out.Changed)
+	out.Changed = slices.Compact(out.Changed)
 	out.Notes = g.notes
 	return out, nil
 }

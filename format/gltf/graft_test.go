@@ -132,6 +132,20 @@ func stillBytes() []byte {
 	return slices.Concat(floats(0, 0, 0, 1, 0, 0, 0, 1, 0), floats(0, 0, 0, 2, 0, 0, 0, 2, 0), []byte{0, 1, 2, 0}, floats(0, 1, 2), []byte("\x89PNGabcd"))
 }
 
+// TestGraftOfPicture: what shows a picture that is put back changes with it, and the graft says so.
+func TestGraftOfPicture(t *testing.T) {
+	edited := still(`{"buffer":0,"byteOffset":88,"byteLength":8}`, `{"buffer":0,"byteOffset":87,"byteLength":8}`)
+	for _, what := range []string{"image:clay", "texture:ClayTexture"} {
+		b, g := grafted(t, edited, still(), what)
+		if got := differing(hashes(t, b), hashes(t, still())); len(got) > 0 {
+			t.Errorf("%s: %v are not as they were", what, got)
+		}
+		if want := []string{"images/0", "materials/0", "textures/0"}; !slices.Equal(g.Changed, want) || !slices.Equal(g.Notes, []string{`the material "Clay" shows it, too`}) {
+			t.Errorf("%s: changed %v, notes %q", what, g.Changed, g.Notes)
+		}
+	}
+}
+
 // TestGraftPutsBack: each edit of a part is undone by a graft of just that part, and nothing else changes.
 func TestGraftPutsBack(t *testing.T) {
 	base := still()

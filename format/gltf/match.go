@@ -186,8 +186,8 @@ func (g *graft) says(r *reader, list string, i int) (string, error) {
 	return h, nil
 }
 
-// free reports whether all that point to an element of into are asked for, too, or replaced.
-func (g *graft) free(list string, i int) bool {
+// usersOf returns the ids of the elements of into that point to one.
+func (g *graft) usersOf(list string, i int) []string {
 	if g.users == nil {
 		g.users = map[string][]string{}
 		for _, l := range allLists() {
@@ -203,10 +203,34 @@ func (g *graft) free(list string, i int) bool {
 			}
 		}
 	}
-	for _, u := range g.users[idOf(list, i)] {
+	return g.users[idOf(list, i)]
+}
+
+// free reports whether all that point to an element of into are asked for, too, or replaced.
+func (g *graft) free(list string, i int) bool {
+	for _, u := range g.usersOf(list, i) {
 		if !g.taken[u] {
 			return false
 		}
 	}
 	return true
+}
+
+// showing returns the ids of the textures and materials of into that look different because an image or texture, which
+// they have, is replaced.
+func (g *graft) showing(list string, i int) (out []string) {
+	if list != images && list != textures {
+		return nil
+	}
+	for _, u := range g.usersOf(list, i) {
+		l, k, err := g.into.parseID(u)
+		if err != nil || l != textures && l != materials {
+			continue
+		}
+		if !g.taken[u] && l == materials {
+			g.note("the material %q shows it, too", g.into.name(l, k))
+		}
+		out = append(append(out, u), g.showing(l, k)...)
+	}
+	return out
 }

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 
 	"varve/format"
 	"varve/format/mesh"
+	"varve/format/raster"
+	"varve/format/texture"
 )
 
 // local returns the transform of a node in its parent.
@@ -70,7 +73,7 @@ func (d *document) meshBounds(i int) mesh.Bounds {
 
 // Model gives the meshes of the scene that is shown first, one object for each node that has one; of a file without
 // scenes those of all nodes, without nodes all meshes. Y is up, units are metres. Skins and morphs are left at rest.
-// What is compressed or in another file is ErrUnsupported, with what.
+// What is compressed, or in a file that is not there, is ErrUnsupported, with what.
 func (Format) Model(ctx context.Context, in format.Input) (*mesh.Model, error) {
 	r, err := read(in)
 	if err != nil {
@@ -81,6 +84,7 @@ func (Format) Model(ctx context.Context, in format.Input) (*mesh.Model, error) {
 
 func (r *reader) model(ctx context.Context) (*mesh.Model, error) {
 	out := &mesh.Model{Unit: 1, Up: 'Y'}
+	made := map[int]*mesh.Texture{}
 	for i, k := range r.lists[materials] {
 		c := r.floats(r.get(k, "pbrMetallicRoughness", "baseColorFactor"), 4)
 		if c == nil {
@@ -90,6 +94,7 @@ func (r *reader) model(ctx context.Context) (*mesh.Model, error) {
 		for j, x := range c {
 			m.Color[j] = float32(x)
 		}
+		m.Texture = r.texture(ctx, k, made)
 		out.Materials = append(out.Materials, m)
 	}
 	b := &builder{reader: r, room: 1<<20 + r.in.Size(), made: map[int]*mesh.Mesh{}}
@@ -128,6 +133,32 @@ func (r *reader) model(ctx context.Context) (*mesh.Model, error) {
 		}
 	}
 	return out, nil
+}
+
+// texture returns what lies on a material's surfaces; nil if nothing does, or by other coordinates than the first.
+func (r *reader) texture(ctx context.Context, material int, made map[int]*mesh.Texture) *mesh.Texture {
+	k := r.get(material, "pbrMetallicRoughness", "baseColorTexture")
+	if k < 0 {
+		k = r.get(material, "extensions", "KHR_materials_pbrSpecularGlossiness", "diffuseTexture")
+	}
+	if k < 0 {
+		return nil
+	}
+	n, ok := r.count(r.get(k, "index"))
+	set, ok2 := r.or(k, "texCoord", 0)
+	if !ok || !ok2 || set != 0 || n >= int64(len(r.lists[textures])) {
+		return nil
+	}
+	if made[int(n)] == nil {
+		made[int(n)] = &mesh.Texture{Load: sync.OnceValues(func() (*raster.Image, error) {
+			x, err := r.picture(textures, int(n))
+			if err != nil {
+				return nil, err
+			}
+			return texture.Decode(ctx, "picture"+x.Extension, x.Content)
+		})}
+	}
+	return made[int(n)]
 }
 
 // placed returns where the mesh of a node is. One that has a skin is where its joints bring it, not where the node is: at
@@ -434,7 +465,7 @@ func (b *builder) triangles(out *mesh.Mesh, p int, start uint32, vertices int64)
 // maxSize bounds a picture's side.
 const maxSize = 4096
 
-// Picture draws the model, without its textures.
+// Picture draws the model.
 func (Format) Picture(ctx context.Context, in format.Input, size int) (*format.Picture, error) {
 	r, err := read(in)
 	if err != nil {
@@ -458,9 +489,5 @@ func (Format) Picture(ctx context.Context, in format.Input, size int) (*format.P
 	case err != nil:
 		return nil, err
 	}
-	out := &format.Picture{Image: p, Source: format.Rendered}
-	if len(r.lists[textures]) > 0 {
-		out.Note = "without textures"
-	}
-	return out, nil
+	return &format.Picture{Image: p, Source: format.Rendered, Note: m.Untextured()}, nil
 }

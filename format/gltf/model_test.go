@@ -174,20 +174,36 @@ func TestValidateFindsDamage(t *testing.T) {
 	}
 }
 
-// TestPictureShows: a scene of a real file fills the picture.
+// TestPictureShows: a scene of a real file fills the picture, with what is on its surfaces; without that it says so.
 func TestPictureShows(t *testing.T) {
-	p, err := format.Show(t.Context(), Format{}, format.Bytes(formattest.Sample(t, "gltf/generated-blender/base.glb")), 128)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for i := 3; i < len(p.Image.U8); i += 4 {
-		if p.Image.U8[i] > 0 {
-			n++
+	const dir = "gltf/assimp/BoxTextured-glTF/"
+	f := formattest.Folder{Input: format.Bytes(formattest.Sample(t, dir+"BoxTextured.gltf")), Files: map[string][]byte{
+		"BoxTextured0.bin": formattest.Sample(t, dir+"BoxTextured0.bin"), "CesiumLogoFlat.png": formattest.Sample(t, dir+"CesiumLogoFlat.png")}}
+	for _, c := range []struct {
+		note    string
+		colours bool
+	}{{"", true}, {"without textures", false}} {
+		p, err := format.Show(t.Context(), Format{}, f, 128)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if n < 128*128/10 || p.Source != format.Rendered || p.Note == "" {
-		t.Errorf("%d pixels, %s, %q", n, p.Source, p.Note)
+		n, blue, green := 0, 0, 0
+		for i := 0; i < len(p.Image.U8); i += 4 {
+			r, g, b := int(p.Image.U8[i]), int(p.Image.U8[i+1]), int(p.Image.U8[i+2])
+			if p.Image.U8[i+3] > 0 {
+				n++
+			}
+			if 2*b > 3*r {
+				blue++
+			}
+			if 2*g > 3*b {
+				green++
+			}
+		}
+		if n < 128*128/4 || (blue > n/10 && green > n/10) != c.colours || p.Source != format.Rendered || p.Note != c.note {
+			t.Errorf("%d pixels, %d blue, %d green, %s, %q", n, blue, green, p.Source, p.Note)
+		}
+		delete(f.Files, "CesiumLogoFlat.png")
 	}
 }
 

@@ -45,6 +45,7 @@ type Group struct {
 
 // Material is what a surface looks like, as far as it is drawn.
 type Material struct {
-	Name  string
-	Color [4]float32 // linear, straight alpha
+	Name    string
+	Color   [4]float32 // linear, straight alpha
+	Texture *Texture   // that Color is multiplied with; nil: none
 }

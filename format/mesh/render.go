@@ -38,9 +38,10 @@ func Render(ctx context.Context, m *Model, c Camera, w, h int) (*raster.Image, e
 		return nil, err
 	}
 	items := make([]item, 0, len(m.Objects))
+	textures := sheets(ctx, m)
 	for i := range m.Objects {
 		if o := &m.Objects[i]; o.Mesh != nil {
-			items = append(items, item{mesh: o.Mesh, at: o.Transform, paint: colours(m, o.Mesh), flat: len(o.Mesh.Triangles) == 0})
+			items = append(items, item{mesh: o.Mesh, at: o.Transform, paint: colours(m, o.Mesh, textures), flat: len(o.Mesh.Triangles) == 0})
 		}
 	}
 	return paint(ctx, items, c, w, h)
@@ -58,35 +59,49 @@ func paint(ctx context.Context, items []item, c Camera, w, h int) (*raster.Image
 	return v.picture(ctx, items, first)
 }
 
-// colours paints by material and by the colours of the vertices.
-func colours(m *Model, shape *Mesh) painter {
+// colours paints by material, its texture, and the colours of the vertices.
+func colours(m *Model, shape *Mesh, textures []*sheet) painter {
 	last := Group{Count: -1}
-	of := func(triangle int) [3]float32 {
+	material := func(triangle int) int {
 		if triangle < last.First || triangle >= last.First+last.Count {
 			last = groupOf(shape, triangle)
 		}
-		if k := last.Material; k >= 0 && k < len(m.Materials) {
-			c := m.Materials[k].Color
-			return [3]float32{c[0], c[1], c[2]}
+		if last.Material >= len(m.Materials) {
+			return -1
 		}
-		if shape.Colors != nil {
-			return [3]float32{1, 1, 1}
-		}
-		return [3]float32{grey, grey, grey}
-	}
-	if shape.Colors == nil {
-		return func(triangle int, _ vector) [3]float32 { return of(triangle) }
+		return last.Material
 	}
 	return func(triangle int, share vector) [3]float32 {
 		if len(shape.Triangles) == 0 {
-			c := shape.Colors[triangle]
-			return [3]float32{c[0], c[1], c[2]}
+			if shape.Colors == nil {
+				return [3]float32{grey, grey, grey}
+			}
+			return [3]float32(shape.Colors[triangle][:3])
 		}
-		out := of(triangle)
 		t := shape.Triangles[triangle]
-		a, b, c := shape.Colors[t[0]], shape.Colors[t[1]], shape.Colors[t[2]]
-		for i := range out {
-			out[i] *= a[i]*float32(share[0]) + b[i]*float32(share[1]) + c[i]*float32(share[2])
+		out := [3]float32{1, 1, 1}
+		k := material(triangle)
+		switch {
+		case k >= 0:
+			out = [3]float32(m.Materials[k].Color[:3])
+			if s := textures[k]; s != nil && shape.UVs != nil {
+				var uv [2]float32
+				for i, n := range t {
+					uv[0] += shape.UVs[n][0] * float32(share[i])
+					uv[1] += shape.UVs[n][1] * float32(share[i])
+				}
+				for i, c := range s.at(uv[0], uv[1]) {
+					out[i] *= c
+				}
+			}
+		case shape.Colors == nil:
+			out = [3]float32{grey, grey, grey}
+		}
+		if shape.Colors != nil {
+			a, b, c := shape.Colors[t[0]], shape.Colors[t[1]], shape.Colors[t[2]]
+			for i := range out {
+				out[i] *= a[i]*float32(share[0]) + b[i]*float32(share[1]) + c[i]*float32(share[2])
+			}
 		}
 		return out
 	}

@@ -16,6 +16,7 @@ type content struct {
 	geometry, uvs, normals, colors, materials, smooth shape.Sum
 	bounds                                            mesh.Bounds
 	polygons, points                                  int
+	bare                                              bool // some faces have no material
 	names                                             map[int32]bool
 }
 
@@ -61,6 +62,9 @@ func (s *scene) elements(ctx context.Context) ([]format.Element, error) {
 		}
 		if slices.Sort(names); len(names) > 0 {
 			e.Properties["materials"] = strings.Join(names, ", ")
+		}
+		if len(names) == 1 && !c.bare { // the same on all faces, whatever their shape
+			delete(e.Aspects, "materials")
 		}
 		e.Bounds = c.bounds.Slice()
 		out[i] = e
@@ -132,6 +136,8 @@ func (s *scene) contents(ctx context.Context) ([]content, error) {
 		if f.material >= 0 {
 			c.materials.Face(places, kinds[f.material])
 			c.names[f.material] = true
+		} else {
+			c.bare = true
 		}
 		if f.smooth != 0 {
 			c.smooth.Face(places, uint64(f.smooth))

@@ -92,7 +92,7 @@ func openLibrary(ctx context.Context, in format.Input) (*library, error) {
 func (m *material) add(first string, rest []byte) {
 	words := []string{first}
 	if isTexture(first) {
-		p := texture(rest)
+		p := mapped(rest)
 		m.maps[first] = string(rest[p[0]:p[1]])
 	}
 	for _, w := range strings.Fields(string(rest)) {
@@ -150,7 +150,7 @@ func (Library) References(ctx context.Context, in format.Input) ([]format.Refere
 	}
 	refs, err := find(ctx, l.text, l.exact, func(first string, rest []byte) (string, [][2]int) {
 		if isTexture(first) {
-			return "texture", [][2]int{texture(rest)}
+			return "texture", [][2]int{mapped(rest)}
 		}
 		return "", nil
 	})

@@ -2,14 +2,17 @@ package obj
 
 import (
 	"context"
+	"path"
 
 	"varve/format"
 	"varve/format/mesh"
 	"varve/format/shape"
+	"varve/format/splice"
+	"varve/format/texture"
 )
 
-// Model returns a mesh for each object or group that has faces. Materials have names only: what they look like is in
-// other files.
+// Model returns a mesh for each object or group that has faces. What its materials look like is read from the libraries
+// beside it, as far as they are there.
 func (Format) Model(ctx context.Context, in format.Input) (*mesh.Model, error) {
 	s, err := open(ctx, in)
 	if err != nil {
@@ -32,10 +35,45 @@ func (Format) Picture(ctx context.Context, in format.Input, size int) (*format.P
 	switch {
 	case s.freeform:
 		note = "without curves and free-form surfaces"
-	case len(s.materials) > 0:
-		note = "without materials: they are in other files"
+	case s.unpainted > 0:
+		note = "without materials that are in other files"
 	}
 	return shape.Picture(ctx, m, size, note)
+}
+
+// paint gives materials the colours that the libraries say.
+func (s *scene) paint(ctx context.Context, to []mesh.Material) {
+	s.unpainted = len(to)
+	done := map[string]bool{}
+	for _, raw := range s.libraries {
+		at, style := splice.Path(raw)
+		if style != format.Relative {
+			continue
+		}
+		in, err := format.Beside(s.in, at)
+		if err != nil {
+			continue
+		}
+		l, err := openLibrary(ctx, in)
+		if err != nil {
+			continue // the library says so itself
+		}
+		for _, m := range l.materials {
+			k, ok := s.byName[m.name]
+			if !ok || done[m.name] {
+				continue
+			}
+			done[m.name] = true
+			s.unpainted--
+			if c, ok := shape.Numbers([]byte(m.color), 3); ok && len(c) == 3 {
+				to[k].Color = [4]float32{float32(c[0]), float32(c[1]), float32(c[2]), 1}
+			}
+			if raw := m.maps["map_Kd"]; raw != "" {
+				to[k].Texture = s.texture(ctx, path.Dir(at), raw)
+				to[k].Color = [4]float32{1, 1, 1, 1} // the picture stands in its place
+			}
+		}
+	}
 }
 
 func (s *scene) model(ctx context.Context) (*mesh.Model, error) {
@@ -43,6 +81,7 @@ func (s *scene) model(ctx context.Context) (*mesh.Model, error) {
 	for _, name := range s.materials {
 		m.Materials = append(m.Materials, mesh.Material{Name: name, Color: [4]float32{0.55, 0.55, 0.55, 1}})
 	}
+	s.paint(ctx, m.Materials)
 	of := make([][]int32, len(s.parts))
 	for i := range s.faces {
 		of[s.faces[i].part] = append(of[s.faces[i].part], int32(i))
@@ -65,6 +104,15 @@ func (s *scene) model(ctx context.Context) (*mesh.Model, error) {
 		m.Objects = append(m.Objects, mesh.Object{ID: p.id, Name: p.name, Mesh: made, Transform: mesh.Identity()})
 	}
 	return m, nil
+}
+
+// texture is a picture that a library in a folder names.
+func (s *scene) texture(ctx context.Context, folder, raw string) *mesh.Texture {
+	at, style := splice.Path(raw)
+	if style != format.Relative {
+		return nil
+	}
+	return texture.Beside(ctx, s.in, path.Join(folder, at), true)
 }
 
 // builder makes vertices of corners. Nearly all of those at one position have one normal and one texture coordinate:

@@ -71,8 +71,13 @@ type scene struct {
 	faces     []face
 	corners   []corner // of all faces
 	changes   []change // of state
+	libraries []string // names after mtllib
+	unpainted int      // materials that no library has, after paint
 	freeform  bool     // curves and surfaces, which are not read
 }
+
+// maxLibraries bounds the libraries that are read for a picture.
+const maxLibraries = 64
 
 // part is an object or a group.
 type part struct {

@@ -395,3 +395,50 @@ func BenchmarkModel(b *testing.B) {
 		})
 	}
 }
+
+// TestMaterialsBeside: the colours of the first library that has a material count, and a picture says what it lacks.
+func TestMaterialsBeside(t *testing.T) {
+	text := format.Bytes([]byte("mtllib a b.mtl c.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nusemtl red\nf 1 2 3\nusemtl blue\nf 1 3 2\nusemtl lost\nf 2 3 1\n"))
+	f := formattest.Folder{Input: text, Files: map[string][]byte{"a b.mtl": []byte("newmtl red\nKd 1 0.25 0\n"), "c.mtl": []byte("newmtl red\nKd 0 0 0\nnewmtl blue\nKd 0 0 1\n")}}
+	m, err := format.Model(t.Context(), Format{}, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][4]float32{"red": {1, 0.25, 0, 1}, "blue": {0, 0, 1, 1}, "lost": {0.55, 0.55, 0.55, 1}}
+	for _, mat := range m.Materials {
+		if mat.Color != want[mat.Name] {
+			t.Errorf("%s is %v", mat.Name, mat.Color)
+		}
+	}
+	for _, c := range []struct {
+		files map[string][]byte
+		note  bool
+	}{{f.Files, true}, {nil, true}, {map[string][]byte{"a b.mtl": []byte("newmtl red\nnewmtl blue\nnewmtl lost\n")}, false}, {map[string][]byte{"a b.mtl": []byte("nonsense")}, true}} {
+		p, err := format.Show(t.Context(), Format{}, formattest.Folder{Input: text, Files: c.files}, 32)
+		if err != nil || (p.Note != "") != c.note {
+			t.Errorf("%v: %+v, %v", c.files, p, err)
+		}
+	}
+}
+
+// TestUniformMaterial: another shape of one material is a change of shape alone; another material is told, on all faces or
+// on some.
+func TestUniformMaterial(t *testing.T) {
+	const text = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 1 1 0\nusemtl a\no X\nf 1 2 3\nf 2 4 3\n"
+	base := byID(t, text)["o:X"]
+	for edit, want := range map[[2]string]string{{"v 1 1 0", "v 2 2 0"}: "geometry", {"usemtl a", "usemtl b"}: "properties", {"f 2 4 3", "usemtl b\nf 2 4 3"}: "materials properties", {"usemtl a\n", ""}: "properties"} {
+		e := byID(t, strings.Replace(text, edit[0], edit[1], 1))["o:X"]
+		var got []string
+		for _, name := range []string{"geometry", "materials"} {
+			if e.Aspects[name] != base.Aspects[name] {
+				got = append(got, name)
+			}
+		}
+		if e.Properties["materials"] != base.Properties["materials"] {
+			got = append(got, "properties")
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q: %v, want %s", edit, got, want)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"varve/format"
@@ -150,6 +151,11 @@ func (p *parser) statement(first, rest []byte, at int64) (known bool, err error)
 	case "curv", "curv2", "surf", "vp", "cstype":
 		p.freeform = true
 	case "mtllib":
+		for _, n := range libraries(rest) {
+			if name := string(rest[n[0]:n[1]]); len(p.scene.libraries) < maxLibraries && !slices.Contains(p.scene.libraries, name) {
+				p.scene.libraries = append(p.scene.libraries, name)
+			}
+		}
 	default:
 		return false, nil
 	}

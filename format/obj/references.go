@@ -93,8 +93,8 @@ func libraries(b []byte) [][2]int {
 	return out
 }
 
-// texture is where the file of a map statement stands, after its options.
-func texture(b []byte) [2]int {
+// mapped is where the file of a map statement stands, after its options.
+func mapped(b []byte) [2]int {
 	at := skip(b)
 	for at < len(b) && b[at] == '-' {
 		option, rest := word(b[at:])

@@ -129,5 +129,10 @@ func Picture(ctx context.Context, m *mesh.Model, size int, note string) (*format
 	case err != nil:
 		return nil, err
 	}
+	if lost := m.Untextured(); note == "" {
+		note = lost
+	} else if lost != "" {
+		note += ", " + lost
+	}
 	return &format.Picture{Image: p, Source: format.Rendered, Note: note}, nil
 }

@@ -2,7 +2,6 @@ package svg
 
 import (
 	"context"
-
 	"maps"
 	"math"
 	"slices"
