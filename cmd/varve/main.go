@@ -41,7 +41,7 @@ func follow() {
 		metrics.Read(live)
 		limit := int64(gentle)
 		if n := int64(live[0].Value.Uint64()); n > limit*5/8 {
-			limit = 5 * n / 2
+			limit = 2 * n
 		}
 		debug.SetMemoryLimit(limit)
 		runtime.SetFinalizer(new([]byte), after)
