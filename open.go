@@ -2,10 +2,12 @@ package varve
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"path"
 	"strings"
 	"sync"
@@ -38,6 +40,16 @@ func (f *File) ReadAt(b []byte, off int64) (int, error) { return f.at.ReadAt(b, 
 // all of it.
 func (f *File) Content() string { return f.content }
 
+// Identity names n bytes from off without reading them: where two places of files of this vault have one identity, they
+// have the same bytes. ok is false where that is not known.
+func (f *File) Identity(off, n int64) (id string, ok bool) {
+	p, ok := f.at.(*pieces)
+	if !ok || off < 0 || n < 1 || n > f.size-off {
+		return "", false
+	}
+	return p.identity(off, n)
+}
+
 // Close lets the file go.
 func (f *File) Close() error { return f.close() }
 
@@ -54,12 +66,53 @@ func (p *Project) Open(ctx context.Context, s *Snapshot, at string) (*File, erro
 	if e.Type != disk.Regular {
 		return nil, fmt.Errorf("%s in %s is a %s: %w", at, s.Ref(), typeName(e.Type), errors.ErrUnsupported)
 	}
-	f := &File{name: cleanPath(at), size: e.Size, close: func() error { return nil }}
+	return kept(ctx, get, cleanPath(at), e), nil
+}
+
+// Files yields all regular files of a snapshot, open for reading until the next one is asked for. It is the way to look
+// into many: what files have in common is found once.
+func (p *Project) Files(ctx context.Context, s *Snapshot) iter.Seq2[*File, error] {
+	return func(yield func(*File, error) bool) {
+		folders, get := p.v.getter(), p.v.getter()
+		root, err := p.v.find(ctx, folders, s, "")
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		folders = tree.Unrepeated(folders)
+		p.filesIn(ctx, folders, get, "", tree.List(ctx, folders, root.Dir), yield)
+	}
+}
+
+func (p *Project) filesIn(ctx context.Context, folders, get tree.Getter, at string, folder iter.Seq2[tree.Entry, error], yield func(*File, error) bool) bool {
+	for e, err := range folder {
+		if err != nil {
+			yield(nil, err)
+			return false
+		}
+		full := path.Join(at, e.Name)
+		switch e.Type {
+		case disk.Regular:
+			if !yield(kept(ctx, get, full, e), nil) {
+				return false
+			}
+		case disk.Directory:
+			if !p.filesIn(ctx, folders, get, full, tree.Below(ctx, folders, &e), yield) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// kept is a file of a snapshot.
+func kept(ctx context.Context, get tree.Getter, at string, e tree.Entry) *File {
+	f := &File{name: at, size: e.Size, close: func() error { return nil }}
 	if sum, ok := e.Sum(); ok {
 		f.content = hex.EncodeToString(sum[:])
 	}
 	f.at = &pieces{ctx: ctx, get: get, entry: e, held: map[int64][]byte{}}
-	return f, nil
+	return f
 }
 
 func (p *Project) openLive(at string) (*File, error) {
@@ -124,6 +177,25 @@ func (p *pieces) ReadAt(b []byte, off int64) (n int, err error) {
 		}
 	}
 	return n, io.EOF
+}
+
+// identity hashes the digests of the chunks that a span is in, and where it begins and ends in them.
+func (p *pieces) identity(off, n int64) (string, bool) {
+	p.mu.Lock() // what gets chunks and pages is for one at a time
+	defer p.mu.Unlock()
+	h := sha256.New()
+	for piece, err := range tree.Pieces(p.ctx, p.get, &p.entry, off) {
+		if err != nil {
+			return "", false
+		}
+		skip := off - piece.Off
+		take := min(n, piece.Len-skip)
+		fmt.Fprintf(h, "%d %d %d %s %x\n", piece.Kind, skip, take, piece.Digest, piece.Bytes)
+		if off, n = off+take, n-take; n == 0 {
+			return string(h.Sum(nil)), true
+		}
+	}
+	return "", false
 }
 
 // near fills b from a chunk that is in memory, if one has all of it: what parsers read mostly is small and near.

@@ -3,12 +3,15 @@ package varve_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -75,6 +78,117 @@ func TestOpenReadsAnywhere(t *testing.T) {
 	}
 	if n < 10 {
 		t.Errorf("%d files", n)
+	}
+}
+
+// TestFiles: all files of a snapshot, as opening each gives them.
+func TestFiles(t *testing.T) {
+	r := newRig(1)
+	build(t, r, fixture.Game, 0)
+	s := mustOpen(t, r)
+	snap := mustSnap(t, s)
+	ctx := t.Context()
+	want := map[string]string{}
+	for e, err := range s.p.List(ctx, snap, "", true) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Type == "file" {
+			want[e.Path] = e.SHA256
+		}
+	}
+	for f, err := range s.p.Files(ctx, snap) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := sha256.New()
+		if _, err := io.Copy(h, io.NewSectionReader(f, 0, f.Size())); err != nil {
+			t.Fatal(err)
+		}
+		if sum := hex.EncodeToString(h.Sum(nil)); want[f.Name()] != sum || f.Content() != sum {
+			t.Errorf("%s has %s, want %s", f.Name(), sum, want[f.Name()])
+		}
+		delete(want, f.Name())
+	}
+	if len(want) > 0 {
+		t.Errorf("not found: %v", want)
+	}
+}
+
+// TestIdentity: what has one identity has the same bytes, wherever it is; what did not change mostly keeps it.
+func TestIdentity(t *testing.T) {
+	r := newRig(1)
+	random := rand.New(rand.NewPCG(5, 6))
+	big := make([]byte, 2<<20)
+	for i := range big[:1<<20] {
+		big[i] = byte(random.Uint32())
+	}
+	copy(big[3<<19:], bytes.Repeat([]byte("abcdefgh"), 20_000))
+	d := r.folder("project")
+	s := mustOpen(t, r)
+	var files []*varve.File
+	var contents [][]byte
+	for _, edit := range []int{-1, 700_000} {
+		if edit >= 0 {
+			big = slices.Insert(bytes.Clone(big), edit, []byte("a little more")...)
+		}
+		if err := disk.WriteWhole(d, "big.bin", 0o644, big); err != nil {
+			t.Fatal(err)
+		}
+		f, err := s.p.Open(t.Context(), mustSnap(t, s), "big.bin")
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, contents = append(files, f), append(contents, big)
+	}
+	if a, ok := files[0].Identity(0, 500_000); !ok {
+		t.Error("a span has no identity")
+	} else if b, _ := files[1].Identity(0, 500_000); a != b {
+		t.Error("what did not change has another identity")
+	}
+	seen := map[string][]byte{}
+	for range 3000 {
+		k := random.IntN(2)
+		off := random.IntN(len(contents[k])>>12) << 12
+		n := min(1+random.IntN(3)<<(4+random.IntN(12)), len(contents[k])-off)
+		id, ok := files[k].Identity(int64(off), int64(n))
+		if !ok {
+			t.Fatalf("%d bytes at %d have no identity", n, off)
+		}
+		if b, ok := seen[id]; ok && !bytes.Equal(b, contents[k][off:off+n]) {
+			t.Fatalf("%d bytes at %d have the identity of others", n, off)
+		}
+		seen[id] = contents[k][off : off+n]
+	}
+	var group sync.WaitGroup
+	for i := range 4 { // side by side, as formats hash channels: with -race
+		group.Go(func() {
+			b := make([]byte, 1000)
+			for k := range 300 {
+				off := int64(k*4096 + i)
+				id, _ := files[0].Identity(off, 70_000)
+				if again, _ := files[0].Identity(off, 70_000); again != id {
+					t.Error("an identity changed")
+				}
+				if _, err := files[0].ReadAt(b, off); err != nil || !bytes.Equal(b, contents[0][off:off+1000]) {
+					t.Errorf("at %d: %v", off, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	live, err := s.p.Open(t.Context(), nil, "big.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	if _, ok := live.Identity(0, 10); ok {
+		t.Error("a file of the folder has an identity, and may change")
+	}
+	for _, bad := range [][2]int64{{-1, 5}, {0, 0}, {files[0].Size() - 3, 4}} {
+		if _, ok := files[0].Identity(bad[0], bad[1]); ok {
+			t.Errorf("%d bytes at %d have an identity", bad[1], bad[0])
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
 //	go run ./bench make DIR [-only NAMES] [-scale 1]     corpora of three versions each, the same bytes everywhere
 //	go run ./bench run DIR [-tools NAMES] [-reps 3] [-only NAMES] [-out F.jsonl] [-work DIR] [-keep]
 //	go run ./bench report F.jsonl…                        Markdown: medians, and varve against the best peer
+//	go run ./bench creative DIR [-only NAMES] [-reps 5] [-scale 1] [-keep]  looking into files, beside others that compare pictures
 //	go run ./bench faults DIR [-tools NAMES] [-only small] [-points 20] [-work DIR]  kills, flipped bits and power cuts
 //
 // It promises: a corpus depends on its name and scale only; every tool sees the same folder in the same state, one
@@ -28,6 +29,7 @@ import (
 const usage = `usage: bench make DIR [-only NAMES] [-scale 1]
        bench run DIR [-tools NAMES] [-reps 3] [-only NAMES] [-out F.jsonl] [-work DIR] [-timeout 1h] [-keep]
        bench report F.jsonl…
+       bench creative DIR [-only NAMES] [-reps 5] [-scale 1] [-keep]
        bench faults DIR [-tools NAMES] [-only small] [-points 20] [-work DIR]
 `
 
@@ -78,6 +80,17 @@ func command(ctx context.Context, args []string, out, talk io.Writer) error {
 		}
 		o.corpora, o.only, o.tools = dirs[0], list(*only), list(*tools)
 		return run(ctx, o, out, talk)
+	case "creative":
+		var o lookOptions
+		f.IntVar(&o.reps, "reps", 5, "")
+		f.Float64Var(&o.scale, "scale", 1, "")
+		f.BoolVar(&o.keep, "keep", false, "")
+		dirs, err := parse(f, args[1:])
+		if err != nil || len(dirs) != 1 || o.reps < 1 || !(o.scale > 0 && o.scale <= 4) {
+			return misuse("creative wants one folder, at least one repetition and a scale above 0, at most 4", err)
+		}
+		o.dir, o.only = dirs[0], list(*only)
+		return look(ctx, o, out, talk)
 	case "faults":
 		var o faultOptions
 		tools := f.String("tools", "", "")

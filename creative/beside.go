@@ -56,6 +56,15 @@ func (p *placed) Beside(at string) (format.Input, error) {
 	return n.file, nil
 }
 
+// Identity is that of the file, where it has one.
+func (p *placed) Identity(off, n int64) (string, bool) {
+	f, ok := p.Input.(identified)
+	if !ok {
+		return "", false
+	}
+	return f.Identity(off, n)
+}
+
 // seen returns the contents of the files that were asked for, by path; "" of those that are not there.
 func (p *placed) seen() map[string]string {
 	p.mu.Lock()

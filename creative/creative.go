@@ -50,6 +50,11 @@ func (st *Studio) Open(ctx context.Context, s *varve.Snapshot, at string) (*Item
 	if err != nil {
 		return nil, err
 	}
+	return st.of(ctx, s, f)
+}
+
+// of is the item of a file that was opened.
+func (st *Studio) of(ctx context.Context, s *varve.Snapshot, f *varve.File) (*Item, error) {
 	it := &Item{Path: f.Name(), Snapshot: s, content: f.Content()}
 	it.placed = &placed{Input: f, it: it, ctx: ctx}
 	it.Input = it.placed
@@ -202,9 +207,21 @@ func (it *Item) Elements(ctx context.Context) ([]format.Element, error) {
 	return remembered(ctx, it, "elements", func(ctx context.Context) ([]format.Element, error) { return format.Elements(ctx, it.Format, it.Input) })
 }
 
-// Element finds an element by its id, its stable id, or a name that no other has.
+// Outline is Elements where aspects do not matter: where they are not known yet and take long, they are left out.
+func (it *Item) Outline(ctx context.Context) ([]format.Element, error) {
+	if it.Snapshot != nil {
+		if key, err := it.key("elements"); err == nil {
+			if _, ok := it.studio.Vault.Recollect(key); ok {
+				return it.Elements(ctx)
+			}
+		}
+	}
+	return format.Outline(ctx, it.Format, it.Input)
+}
+
+// Element finds an element by its id, its stable id, or a name that no other has. Its aspects may be left out.
 func (it *Item) Element(ctx context.Context, name string) (format.Element, error) {
-	list, err := it.Elements(ctx)
+	list, err := it.Outline(ctx)
 	if err != nil {
 		return format.Element{}, err
 	}

@@ -60,11 +60,15 @@ func (st *Studio) PlanGraft(ctx context.Context, into, from *Item, names []strin
 	if g.Grafting, err = format.Graft(ctx, into.Format, into.Input, from.Input, ids); err != nil {
 		return nil, err
 	}
-	ours, err := into.Elements(ctx)
+	common := &versions{by: map[string]any{}} // what was copied from the file is hashed once
+	now, was := *into, itself{into.Input}
+	now.Input = &shared{was, was, common}
+	ours, err := now.Elements(ctx)
 	if err != nil {
 		return nil, err
 	}
-	result, err := format.Elements(ctx, into.Format, format.InPlaceOf(g.Content, into.Input))
+	after := made{g.Content, into.Input}
+	result, err := format.Elements(ctx, into.Format, &shared{format.InPlaceOf(g.Content, into.Input), after, common})
 	if err == nil {
 		err = format.Validate(ctx, into.Format, g.Content)
 	}

@@ -64,28 +64,29 @@ func (g *Graph) Find(at string) (int, bool) {
 func (st *Studio) Graph(ctx context.Context, s *varve.Snapshot) (*Graph, error) {
 	m := newMemory(st)
 	b := &builder{g: &Graph{byPath: map[string]int{}}, folded: map[string]int{}, names: map[string][]int{}, absent: map[string]string{}, companions: map[int][]int{}}
-	for e, err := range st.Project.List(ctx, s, "", true) {
+	type file struct {
+		Node
+		*fact
+	}
+	var all []file
+	for f, err := range st.Project.Files(ctx, s) {
 		if err != nil {
 			return nil, err
 		}
-		if e.Type != "file" {
-			continue
-		}
-		b.g.byPath[e.Path] = len(b.g.Nodes)
-		b.g.Nodes = append(b.g.Nodes, Node{Path: e.Path, Content: e.SHA256, Bytes: e.Bytes})
-	}
-	slices.SortFunc(b.g.Nodes, func(x, y Node) int { return strings.Compare(x.Path, y.Path) })
-	for i := range b.g.Nodes {
-		b.g.byPath[b.g.Nodes[i].Path] = i
-	}
-	facts := make([]*fact, len(b.g.Nodes))
-	for i := range b.g.Nodes {
-		f, err := m.fact(ctx, s, &b.g.Nodes[i])
+		n := Node{Path: f.Name(), Content: f.Content(), Bytes: f.Size()}
+		known, err := m.fact(ctx, s, f)
 		if err != nil {
 			return nil, err
 		}
-		facts[i] = f
-		b.g.Nodes[i].Format, b.g.Nodes[i].Broken = f.Format, f.Broken
+		n.Format, n.Broken = known.Format, known.Broken
+		all = append(all, file{n, known})
+	}
+	slices.SortFunc(all, func(x, y file) int { return strings.Compare(x.Path, y.Path) })
+	b.g.Nodes = make([]Node, len(all))
+	facts := make([]*fact, len(all))
+	for i := range all {
+		b.g.Nodes[i], facts[i] = all[i].Node, all[i].fact
+		b.g.byPath[all[i].Path] = i
 	}
 	m.save()
 	b.link(facts)
@@ -119,6 +120,11 @@ func (b *builder) link(facts []*fact) {
 			b.name(i, &n)
 		}
 	}
+	count := 0
+	for i := range facts {
+		count += len(facts[i].References)
+	}
+	b.g.Edges = make([]Edge, 0, count) // nearly all have one
 	for i := range facts {
 		for k := range facts[i].References {
 			b.edge(i, &facts[i].References[k])
@@ -281,18 +287,38 @@ func (b *builder) add(from, to int, r *format.Reference, at string, s Status) {
 	if from == to && r.Optional { // it names itself; that is no need
 		return
 	}
+	if to >= 0 && b.g.Nodes[to].Path == at {
+		at = b.g.Nodes[to].Path // the one that is in memory anyway
+	}
 	b.g.Edges = append(b.g.Edges, Edge{From: from, To: to, Reference: r, At: at, Status: s})
 }
 
 func (g *Graph) index() {
-	g.out, g.in = make([][]int32, len(g.Nodes)), make([][]int32, len(g.Nodes))
+	g.out = g.by(func(e *Edge) int { return e.From })
+	g.in = g.by(func(e *Edge) int { return e.To })
+}
+
+// by sorts the edges by a node of theirs: those of all nodes lie in one array.
+func (g *Graph) by(end func(*Edge) int) [][]int32 {
+	at := make([]int, len(g.Nodes)+1)
 	for i := range g.Edges {
-		e := &g.Edges[i]
-		g.out[e.From] = append(g.out[e.From], int32(i))
-		if e.To >= 0 {
-			g.in[e.To] = append(g.in[e.To], int32(i))
+		if k := end(&g.Edges[i]); k >= 0 {
+			at[k+1]++
 		}
 	}
+	for i := range g.Nodes {
+		at[i+1] += at[i]
+	}
+	all, out := make([]int32, at[len(g.Nodes)]), make([][]int32, len(g.Nodes))
+	for i := range out {
+		out[i] = all[at[i]:at[i]:at[i+1]]
+	}
+	for i := range g.Edges {
+		if k := end(&g.Edges[i]); k >= 0 {
+			out[k] = append(out[k], int32(i))
+		}
+	}
+	return out
 }
 
 // closure returns the nodes that can be reached from some, without those, in order.

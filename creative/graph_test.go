@@ -3,6 +3,7 @@ package creative
 import (
 	"fmt"
 	"math/rand/v2"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -223,6 +224,27 @@ func TestRelative(t *testing.T) {
 		r := format.Reference{Path: c[2], Style: format.Relative}
 		if at, ok := Resolve(c[0], "", &r); !ok || at != c[1] {
 			t.Errorf("%q of %s: %q", c[2], c[0], at)
+		}
+	}
+}
+
+// TestJoin: the short way gives what path.Join gives.
+func TestJoin(t *testing.T) {
+	parts := []string{"a", "b.png", "..", ".", "", ".c", "d."}
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 20_000 {
+		from, to := "f.gltf", ""
+		for range random.IntN(3) {
+			from = []string{"x/", "y/"}[random.IntN(2)] + from
+		}
+		for i := range 1 + random.IntN(5) {
+			if i > 0 {
+				to += "/"
+			}
+			to += parts[random.IntN(len(parts))]
+		}
+		if got, want := join(from, to), path.Join(path.Dir(from), to); got != want {
+			t.Fatalf("%q and %q: %q, want %q", from, to, got, want)
 		}
 	}
 }

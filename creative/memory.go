@@ -2,7 +2,6 @@ package creative
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"path"
 	"strings"
@@ -13,10 +12,10 @@ import (
 
 // fact is what the content of one file says of others.
 type fact struct {
-	Format     string             `json:"f,omitempty"`
-	References []format.Reference `json:"r,omitempty"`
-	Names      []format.Name      `json:"n,omitempty"`
-	Broken     string             `json:"b,omitempty"`
+	Format     string
+	References []format.Reference
+	Names      []format.Name
+	Broken     string
 }
 
 // memory keeps the facts of contents, in 256 parts by the first byte of the content's SHA-256: a part is written again
@@ -39,7 +38,7 @@ func (m *memory) name(part string) string {
 	for _, f := range m.studio.Formats {
 		known = append(known, f.Name())
 	}
-	return "facts/" + generation + "/" + strings.Join(known, " ") + "/" + part
+	return "facts/" + generation + "/" + factsLayout() + "/" + strings.Join(known, " ") + "/" + part
 }
 
 func (m *memory) shelf(content string) *shelf {
@@ -47,27 +46,28 @@ func (m *memory) shelf(content string) *shelf {
 	if s := m.parts[part]; s != nil {
 		return s
 	}
-	s := &shelf{by: map[string]*fact{}}
+	s := &shelf{}
 	if b, ok := m.studio.Vault.Recollect(m.name(part)); ok {
-		if json.Unmarshal(b, &s.by) != nil {
-			s.by = map[string]*fact{}
-		}
+		s.by = readFacts(b)
+	}
+	if s.by == nil {
+		s.by = map[string]*fact{}
 	}
 	m.parts[part] = s
 	return s
 }
 
 // fact returns what a file of a snapshot says of others.
-func (m *memory) fact(ctx context.Context, s *varve.Snapshot, n *Node) (*fact, error) {
-	if len(n.Content) < 2 {
+func (m *memory) fact(ctx context.Context, s *varve.Snapshot, file *varve.File) (*fact, error) {
+	if len(file.Content()) < 2 {
 		return nil, errNoContent
 	}
-	shelf := m.shelf(n.Content)
-	key := n.Content + strings.ToLower(path.Ext(n.Path)) // one content may be of two kinds, by its name
+	shelf := m.shelf(file.Content())
+	key := file.Content() + strings.ToLower(path.Ext(file.Name())) // one content may be of two kinds, by its name
 	if f := shelf.by[key]; f != nil {
 		return f, nil
 	}
-	it, err := m.studio.Open(ctx, s, n.Path)
+	it, err := m.studio.of(ctx, s, file)
 	if err != nil {
 		return nil, err
 	}
@@ -95,11 +95,8 @@ func (m *memory) fact(ctx context.Context, s *varve.Snapshot, n *Node) (*fact, e
 // save writes the parts that have gained something.
 func (m *memory) save() {
 	for part, s := range m.parts {
-		if !s.changed {
-			continue
-		}
-		if b, err := json.Marshal(s.by); err == nil {
-			m.studio.Vault.Remember(m.name(part), b)
+		if s.changed {
+			m.studio.Vault.Remember(m.name(part), writeFacts(s.by))
 		}
 	}
 }

@@ -19,7 +19,7 @@ func Resolve(from, root string, r *format.Reference) (at string, ok bool) {
 	p := strings.ReplaceAll(r.Path, `\`, "/")
 	switch r.Style {
 	case format.Relative:
-		at = path.Join(path.Dir(from), p)
+		at = join(from, p)
 	case format.Rooted:
 		at = path.Join(root, strings.TrimPrefix(p, "/"))
 	default:
@@ -29,6 +29,18 @@ func Resolve(from, root string, r *format.Reference) (at string, ok bool) {
 		return "", false
 	}
 	return at, true
+}
+
+// join is path.Join of the folder of a file and a path, which is seldom to be cleaned but for its first steps up.
+func join(from, p string) string {
+	end, rest := strings.LastIndexByte(from, '/'), p
+	for end >= 0 && strings.HasPrefix(rest, "../") {
+		end, rest = strings.LastIndexByte(from[:end], '/'), rest[3:]
+	}
+	if rest == "" || rest[0] == '.' || rest[0] == '/' || strings.HasSuffix(rest, "/") || strings.Contains(rest, "//") || strings.Contains(rest, "/.") {
+		return path.Join(path.Dir(from), p)
+	}
+	return from[:end+1] + rest
 }
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -31,6 +31,7 @@ func (st *Studio) moments(ctx context.Context, at string, limit int) ([]Moment, 
 		return nil, nil, err
 	}
 	all, lists := make([]Moment, len(log)), make([][]format.Element, len(log))
+	common := &versions{by: map[string]any{}}
 	newer := -1 // the version after, of those that are whole
 	for i := range log {
 		all[i].Version = log[i]
@@ -42,7 +43,7 @@ func (st *Studio) moments(ctx context.Context, at string, limit int) ([]Moment, 
 			newer = -1
 			continue
 		}
-		if lists[i], err = st.inside(ctx, &m); err != nil {
+		if lists[i], err = st.inside(ctx, &m, common); err != nil {
 			return nil, nil, err
 		}
 		if m.Listed && newer >= 0 {
@@ -60,7 +61,7 @@ func (st *Studio) moments(ctx context.Context, at string, limit int) ([]Moment, 
 }
 
 // inside lists what a version has inside.
-func (st *Studio) inside(ctx context.Context, m *Moment) ([]format.Element, error) {
+func (st *Studio) inside(ctx context.Context, m *Moment, common *versions) ([]format.Element, error) {
 	it, err := st.Open(ctx, m.Snapshot, m.Path)
 	if errors.Is(err, errors.ErrUnsupported) { // a link or the like
 		return nil, nil
@@ -69,6 +70,7 @@ func (st *Studio) inside(ctx context.Context, m *Moment) ([]format.Element, erro
 		return nil, err
 	}
 	defer it.Close()
+	common.of(it)
 	list, err := it.Elements(ctx)
 	switch {
 	case errors.Is(err, format.ErrMalformed):

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"varve/format"
 	"varve/format/mesh"
@@ -35,11 +36,14 @@ type Visual struct {
 type VisualOptions struct {
 	Image raster.Options
 	Mesh  mesh.Options
+	// Inside: only what is inside is compared, where that can be listed: pixels are not decoded, meshes not measured.
+	Inside bool
 }
 
 // Visual compares two files by what they show: their pixels, their meshes, what is inside of them; and by their bytes
 // where nothing of that can be had.
 func (st *Studio) Visual(ctx context.Context, old, new *Item, o VisualOptions) (*Visual, error) {
+	old, new = old.keeping(), new.keeping()
 	v := &Visual{Kind: "bytes", old: old, new: new}
 	a, err := old.Content()
 	if err != nil {
@@ -53,11 +57,8 @@ func (st *Studio) Visual(ctx context.Context, old, new *Item, o VisualOptions) (
 	if err := v.compareElements(ctx); err != nil {
 		return nil, err
 	}
-	if err := v.compareModels(ctx, o.Mesh); err != nil {
-		return nil, err
-	}
-	if v.Model == nil {
-		if err := v.compareImages(ctx, o.Image); err != nil {
+	if !o.Inside || !v.Listed {
+		if err := v.compareLooks(ctx, &o); err != nil {
 			return nil, err
 		}
 	}
@@ -74,11 +75,29 @@ func (st *Studio) Visual(ctx context.Context, old, new *Item, o VisualOptions) (
 	return v, nil
 }
 
+// compareLooks compares meshes, or pixels where there are none.
+func (v *Visual) compareLooks(ctx context.Context, o *VisualOptions) error {
+	if err := v.compareModels(ctx, o.Mesh); err != nil || v.Model != nil {
+		return err
+	}
+	return v.compareImages(ctx, o.Image)
+}
+
 // both asks for something of both files; ok is false, with a note, where one of them cannot give it.
 func both[T any](v *Visual, what string, of func(*Item) (T, error)) (a, b T, ok bool, err error) {
 	var out [2]T
-	for i, it := range []*Item{v.old, v.new} {
-		out[i], err = of(it)
+	var errs [2]error
+	items := [2]*Item{v.old, v.new}
+	if v.old.Snapshot == nil || v.new.Snapshot == nil { // side by side: one reader of the vault, at most
+		var group sync.WaitGroup
+		group.Go(func() { out[0], errs[0] = of(v.old) })
+		out[1], errs[1] = of(v.new)
+		group.Wait()
+	} else if out[0], errs[0] = of(v.old); errs[0] == nil {
+		out[1], errs[1] = of(v.new)
+	}
+	for i, it := range items {
+		err := errs[i]
 		if err != nil && ofContent(err) {
 			if !errors.Is(err, format.ErrUnsupported) {
 				v.Notes = append(v.Notes, fmt.Sprintf("%s of %s: %v", what, it.Ref(), err))

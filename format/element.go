@@ -60,6 +60,12 @@ type Elementer interface {
 	Elements(ctx context.Context, in Input) ([]Element, error)
 }
 
+// Outliner lists elements without what most of a file would have to be read for: all but the aspects of pixels and the
+// like.
+type Outliner interface {
+	Outline(ctx context.Context, in Input) ([]Element, error)
+}
+
 // Extract is an element as a file of its own.
 type Extract struct {
 	Extension string // with the dot: ".png"

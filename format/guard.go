@@ -47,6 +47,21 @@ func Elements(ctx context.Context, f Format, in Input) ([]Element, error) {
 	})
 }
 
+// Outline is Elements where aspects do not matter: those that take long may be left out.
+func Outline(ctx context.Context, f Format, in Input) ([]Element, error) {
+	o, ok := f.(Outliner)
+	if !ok {
+		return Elements(ctx, f, in)
+	}
+	return Guard(f, func() ([]Element, error) {
+		list, err := o.Outline(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return list, sound(list)
+	})
+}
+
 // sound: ids are unique, and each element comes after the one that it is in.
 func sound(list []Element) error {
 	if len(list) > MaxElements {

@@ -83,6 +83,20 @@ func (o *Output) ReadAt(b []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
+// Origin returns where in a file n bytes from off come from; ok is false if they are not a span of it.
+func (o *Output) Origin(in Input, off, n int64) (at int64, ok bool) {
+	i := sort.Search(len(o.parts), func(i int) bool { return o.parts[i].at+o.parts[i].n > off })
+	if off < 0 || i == len(o.parts) || off+n > o.parts[i].at+o.parts[i].n {
+		return 0, false
+	}
+	p := &o.parts[i]
+	at = p.off + off - p.at
+	if inner, nested := p.from.(*Output); nested {
+		return inner.Origin(in, at, n)
+	}
+	return at, p.from == io.ReaderAt(in)
+}
+
 // WriteTo writes the file.
 func (o *Output) WriteTo(w io.Writer) (int64, error) {
 	n, err := io.Copy(w, io.NewSectionReader(o, 0, o.size))

@@ -143,3 +143,25 @@ func TestHash(t *testing.T) {
 		}
 	}
 }
+
+// TestOrigin: a span that was copied says from where, also through another output; what is made of two does not.
+func TestOrigin(t *testing.T) {
+	in, other := Bytes(make([]byte, 100)), Bytes(make([]byte, 100))
+	inner := new(Output)
+	inner.Span(in, 50, 20)
+	_, _ = inner.Write([]byte("new"))
+	o := new(Output)
+	o.Span(in, 10, 20)
+	_, _ = o.Write([]byte("abcde"))
+	o.Span(inner, 5, 18)
+	o.Span(other, 0, 10)
+	for _, c := range []struct {
+		off, n, at int64
+		ok         bool
+	}{{0, 20, 10, true}, {3, 4, 13, true}, {15, 6, 0, false}, {20, 5, 0, false}, {25, 15, 55, true}, {26, 15, 0, false}, {40, 3, 0, false},
+		{43, 10, 0, false}, {53, 1, 0, false}, {-1, 2, 0, false}} {
+		if at, ok := o.Origin(in, c.off, c.n); ok != c.ok || ok && at != c.at {
+			t.Errorf("%d bytes at %d come from %d, %t: want %d, %t", c.n, c.off, at, ok, c.at, c.ok)
+		}
+	}
+}

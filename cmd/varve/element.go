@@ -67,7 +67,7 @@ func (e *env) elements(ctx context.Context, arg string) error {
 	if err != nil {
 		return err
 	}
-	list, err := it.Elements(ctx)
+	list, err := e.listed(ctx, it)
 	if err != nil {
 		return e.ofFormat(it, err)
 	}
@@ -88,6 +88,14 @@ func (e *env) elements(ctx context.Context, arg string) error {
 		e.printf("%-10s %-34s %10s  %s\n", x.Kind, strings.Repeat("  ", d)+name(x.Name), size(x.Bytes), name(properties(x)))
 	}
 	return nil
+}
+
+// listed returns the elements of a file: for people without the hashes, for which all of it would have to be read.
+func (e *env) listed(ctx context.Context, it *creative.Item) ([]format.Element, error) {
+	if e.json {
+		return it.Elements(ctx)
+	}
+	return it.Outline(ctx)
 }
 
 // properties are those of an element that people look for first, in one line.

@@ -113,7 +113,7 @@ func (e *env) emitEdge(g *creative.Graph, x *creative.Edge) error {
 	}
 	r := x.Reference
 	if e.json {
-		return e.emit(referenceJSON{"varve.reference/1", g.Nodes[x.From].Path, to, r.Raw, r.Kind, string(x.Status), string(r.Style), r.Element})
+		return e.emit(&referenceJSON{"varve.reference/1", g.Nodes[x.From].Path, to, r.Raw, r.Kind, string(x.Status), string(r.Style), r.Element})
 	}
 	if to == "" {
 		to = r.Raw

@@ -30,14 +30,15 @@ func visualVerb(e *env) *cobra.Command {
 	c.Flags().StringVar(&f.mode, "mode", "side", "how: `MODE` side, overlay, heat or mask")
 	c.Flags().IntVar(&f.size, "size", 1024, "the longer side of drawings of models, in `PIXELS`")
 	c.Flags().BoolVar(&f.force, "force", false, "replace PNG if it is there")
+	c.Flags().BoolVar(&f.inside, "inside", false, "compare only what is inside, where that is known: quick")
 	c.Flags().BoolVar(&f.exit, "exit-code", false, "exit with 4 if something differs")
 	return c
 }
 
 type visualFlags struct {
-	out, mode   string
-	size        int
-	force, exit bool
+	out, mode           string
+	size                int
+	force, exit, inside bool
 }
 
 type visualJSON struct {
@@ -175,6 +176,9 @@ func (e *env) visual(ctx context.Context, args []string, f *visualFlags) error {
 	if f.size < 16 || f.size > creative.MaxThumb {
 		return usage("", "--size %d: want 16 to %d", f.size, creative.MaxThumb)
 	}
+	if f.inside && f.out != "" {
+		return usage("leave one of them out", "--inside compares nothing that -o could draw")
+	}
 	s := e.studio()
 	defer s.Close()
 	if len(args) == 1 {
@@ -188,7 +192,7 @@ func (e *env) visual(ctx context.Context, args []string, f *visualFlags) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.Visual(ctx, a, b, creative.VisualOptions{Image: raster.Options{Workers: runtime.GOMAXPROCS(0)}})
+	v, err := s.Visual(ctx, a, b, creative.VisualOptions{Image: raster.Options{Workers: runtime.GOMAXPROCS(0)}, Inside: f.inside})
 	if err != nil {
 		return fmt.Errorf("compare %s and %s: %w", name(a.Ref()), name(b.Ref()), err)
 	}

@@ -123,6 +123,16 @@ func samples[T any](h hash.Hash, p *raster.Image, alpha bool, s []T, width int, 
 		return
 	}
 	row := make([]byte, 0, 64<<10)
+	if u, ok := any(s).([]uint16); ok && p.Model != raster.Gray && alpha == p.Alpha {
+		for ; len(u) > 0; u = u[min(len(u), cap(row)/2):] {
+			row = row[:0]
+			for _, v := range u[:min(len(u), cap(row)/2)] {
+				row = append(row, byte(v), byte(v>>8))
+			}
+			h.Write(row)
+		}
+		return
+	}
 	add := func(v T) {
 		row = row[:len(row)+width]
 		put(row[len(row)-width:], v)

@@ -13,6 +13,8 @@ type tree struct {
 	triangles [][3]uint32
 	order     []uint32 // triangles along the curve
 	nodes     []node
+	above     []uint32 // parent of each two nodes
+	leaves    []uint32 // node of each triangle
 }
 
 // node is a box, by its middle and how far it goes from there. Its children stand at next and next+1; a leaf has count
@@ -29,13 +31,14 @@ const leaf = 3 // triangles
 func newTree(ctx context.Context, points []vector, triangles [][3]uint32) (*tree, error) {
 	t := &tree{points: points, triangles: triangles}
 	box := Nowhere()
-	middles := func(i uint32) vector {
-		k := triangles[i]
-		return scale(add(add(points[k[0]], points[k[1]]), points[k[2]]), 1.0/3)
+	middle := func(i int) vector {
+		k := &triangles[i]
+		a, b, c := &points[k[0]], &points[k[1]], &points[k[2]]
+		return vector{(a[0] + b[0] + c[0]) * (1.0 / 3), (a[1] + b[1] + c[1]) * (1.0 / 3), (a[2] + b[2] + c[2]) * (1.0 / 3)}
 	}
 	keys := make([]uint64, 0, len(triangles)) // the code above, the triangle below
 	for i := range triangles {
-		box.Add(middles(uint32(i)))
+		box.Add(middle(i))
 	}
 	var per vector
 	for k := range 3 {
@@ -44,7 +47,7 @@ func newTree(ctx context.Context, points []vector, triangles [][3]uint32) (*tree
 		}
 	}
 	for i := range triangles {
-		p := middles(uint32(i))
+		p := middle(i)
 		if !finite(p) {
 			continue
 		}
@@ -67,6 +70,8 @@ func newTree(ctx context.Context, points []vector, triangles [][3]uint32) (*tree
 	}
 	if len(keys) > 0 {
 		t.nodes = make([]node, 2, 2+len(keys)) // one is free: two children lie in one line of the cache
+		t.above = make([]uint32, 1, 1+len(keys)/2)
+		t.leaves = make([]uint32, len(triangles))
 		t.split(0, keys, 0)
 	}
 	return t, nil
@@ -110,6 +115,9 @@ func (t *tree) split(i int, keys []uint64, from int) {
 	if len(keys) <= leaf {
 		n := &t.nodes[i]
 		n.next, n.count = uint32(from), uint32(len(keys))
+		for _, k := range keys {
+			t.leaves[uint32(k)] = uint32(i)
+		}
 		n.hold(t.box(t.order[from : from+len(keys)]))
 		return
 	}
@@ -120,6 +128,7 @@ func (t *tree) split(i int, keys []uint64, from int) {
 	}
 	next := len(t.nodes)
 	t.nodes = append(t.nodes, node{}, node{})
+	t.above = append(t.above, uint32(i))
 	t.split(next, keys[:mid], from)
 	t.split(next+1, keys[mid:], from+mid)
 	n, a, b := &t.nodes[i], &t.nodes[next], &t.nodes[next+1]
@@ -128,13 +137,28 @@ func (t *tree) split(i int, keys []uint64, from int) {
 }
 
 func (t *tree) box(of []uint32) Bounds {
-	b := Nowhere()
+	far := math.Inf(1)
+	lx, ly, lz, hx, hy, hz := far, far, far, -far, -far, -far
 	for _, i := range of {
-		for _, k := range t.triangles[i] {
-			b.Add(t.points[k])
+		for _, k := range &t.triangles[i] {
+			p := &t.points[k]
+			lx, hx = widen(lx, hx, p[0])
+			ly, hy = widen(ly, hy, p[1])
+			lz, hz = widen(lz, hz, p[2])
 		}
 	}
-	return b
+	return Bounds{vector{lx, ly, lz}, vector{hx, hy, hz}}
+}
+
+// widen makes an interval hold x, which is a number: min and max ask for that first.
+func widen(low, high, x float64) (float64, float64) {
+	if x < low {
+		low = x
+	}
+	if x > high {
+		high = x
+	}
+	return low, high
 }
 
 // hold makes the box such that it holds b, however middle and half are rounded.
@@ -165,13 +189,42 @@ func (t *tree) nearest(p vector, hint uint32) (square float64, triangle uint32) 
 		if d := t.distance(p, hint, square); d < square { // not NaN
 			square, triangle = d, hint
 		}
+		if n := t.leaves[hint]; t.nodes[n].close(square) {
+			return t.climb(p, n, square, triangle)
+		}
 	}
+	return t.search(p, 0, 0, square, triangle)
+}
+
+// close reports whether a distance is not large against a leaf: what is nearest is around it then.
+func (n *node) close(square float64) bool {
+	r := float64(n.half[0]) + float64(n.half[1]) + float64(n.half[2])
+	return n.count > 0 && square < 4*r*r
+}
+
+// climb searches from a leaf upwards, all that lies beside the way: of most nodes one look says that they are too far,
+// where a search from the top looks at two on every floor.
+func (t *tree) climb(p vector, at uint32, square float64, triangle uint32) (float64, uint32) {
+	square, triangle = t.search(p, at, 0, square, triangle)
+	for at > 1 {
+		n := &t.nodes[at^1]
+		x, y, z := outside(p[0], n.mid[0], n.half[0]), outside(p[1], n.mid[1], n.half[1]), outside(p[2], n.mid[2], n.half[2])
+		if d := x*x + y*y + z*z; d < 4*square {
+			square, triangle = t.search(p, at^1, d, square, triangle)
+		}
+		at = t.above[at/2]
+	}
+	return square, triangle
+}
+
+// search looks beneath a node, from whose box p has a distance, for what is nearer than square.
+func (t *tree) search(p vector, from uint32, away, square float64, triangle uint32) (float64, uint32) {
 	type visit struct {
 		node   uint32
 		square float64 // four times that of the distance from its box
 	}
 	var stack [128]visit
-	stack[0] = visit{0, 0}
+	stack[0] = visit{from, away}
 	x, y, z := p[0], p[1], p[2]
 	for top := 0; top >= 0; {
 		v := stack[top]

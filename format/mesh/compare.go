@@ -159,8 +159,7 @@ type answer struct {
 
 func (c *comparer) compare(ctx context.Context, a, b *facts) (*Pair, error) {
 	p := &Pair{Name: b.Name, Renamed: a.Name != b.Name, Verdict: Same}
-	size := b.Mesh.Bounds(Identity()).Diagonal()
-	moved := !alike(&a.Transform, &b.Transform, size, max(c.Tolerance, 1e-12))
+	moved := a.Transform != b.Transform && !alike(&a.Transform, &b.Transform, b.Mesh.Bounds(Identity()).Diagonal(), max(c.Tolerance, 1e-12))
 	var err error
 	if a.prints.shape == b.prints.shape {
 		if moved {
@@ -284,7 +283,7 @@ func counterparts(a, b *Mesh) (from, to []uint32) {
 	if !begin(a, b) {
 		return same(a, b)
 	}
-	wa, wb := weld(a.Positions), weld(b.Positions)
+	wa, wb := a.weld(), b.weld()
 	// number the places as the triangles come to them
 	order := make([]uint32, len(wa.first))
 	back := make([]uint32, len(wb.first))
@@ -391,7 +390,7 @@ func (p *Pair) displaced(a, b *facts, from, to []uint32, worldA, worldB []vector
 
 // spreadTo gives the distance of a place to all vertices at it.
 func spreadTo(m *Mesh, vertices []uint32, from, to []vector) []float32 {
-	w := weld(m.Positions)
+	w := m.weld()
 	of := make([]float32, len(w.first))
 	for i, k := range vertices {
 		of[w.point[k]] = max(of[w.point[k]], float32(length(sub(to[i], from[i]))))

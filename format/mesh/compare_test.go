@@ -152,6 +152,18 @@ func TestNearestIsNearest(t *testing.T) {
 			t.Fatalf("without a hint %v, brute force %v", fresh, best)
 		}
 	}
+	at := point()
+	for range 3000 { // small steps: from the last answer upwards
+		at = add(at, scale(sub(point(), scale(at, 0.1)), 0.2))
+		best := math.Inf(1)
+		for i := range triangles {
+			best = min(best, tr.distance(at, uint32(i), math.Inf(1)))
+		}
+		var got float64
+		if got, hint = tr.nearest(at, hint); got != best {
+			t.Fatalf("nearest %v, brute force %v", got, best)
+		}
+	}
 	for i := range 200 { // one triangle by fine steps
 		p := scale(point(), 2)
 		c := triangles[i]
@@ -421,6 +433,48 @@ func BenchmarkTreeMillion(b *testing.B) {
 	for b.Loop() {
 		if _, err := newTree(b.Context(), m.Positions, m.Triangles); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestKnown: what two surfaces have in common is what looking at all of both finds, with many and with few in common.
+func TestKnown(t *testing.T) {
+	random := rand.New(rand.NewPCG(2, 7))
+	for _, places := range []int{3, 40, 2000} {
+		var both [2]surface
+		for i := range both {
+			for range 600 {
+				p := vector{float64(random.IntN(places)), math.Copysign(float64(random.IntN(2)), -1), 1}
+				both[i].points = append(both[i].points, p)
+			}
+			for range 500 {
+				both[i].triangles = append(both[i].triangles, [3]uint32{uint32(random.IntN(500)), uint32(random.IntN(500)), uint32(random.IntN(500))})
+			}
+		}
+		a, b := &both[0], &both[1]
+		ofA, ofB := knownOf(a, b)
+		for _, c := range []struct {
+			s, o *surface
+			k    *known
+		}{{a, b, &ofA}, {b, a, &ofB}} {
+			there, whole := map[vector]bool{}, map[uint64]bool{}
+			for _, tri := range c.o.triangles {
+				for _, i := range tri {
+					there[add(c.o.points[i], vector{})] = true // -0 is 0
+				}
+				whole[ring(hashPoint(c.o.points[tri[0]]), hashPoint(c.o.points[tri[1]]), hashPoint(c.o.points[tri[2]]))] = true
+			}
+			for _, tri := range c.s.triangles {
+				for _, i := range tri {
+					if want := there[add(c.s.points[i], vector{})]; !c.k.used[i] || c.k.vertices[i] != want {
+						t.Fatalf("%d places: vertex %d is known: %t, want %t", places, i, c.k.vertices[i], want)
+					}
+				}
+				want := whole[ring(hashPoint(c.s.points[tri[0]]), hashPoint(c.s.points[tri[1]]), hashPoint(c.s.points[tri[2]]))]
+				if got := c.k.corners(tri) && c.k.triangles.has(c.k.ring(tri)); got != want {
+					t.Fatalf("%d places: triangle %v is known: %t, want %t", places, tri, got, want)
+				}
+			}
 		}
 	}
 }

@@ -50,30 +50,89 @@ func surfaceOf(m *Mesh, at *Matrix) surface {
 	return s
 }
 
-// known are the vertices and triangles of a surface, to find those that another has, too: they are at no distance, and
-// need no search.
+// known is what a surface has in common with another: it is at no distance, and needs no search.
 type known struct {
-	vertices  *places
-	triangles map64
+	used      []bool // vertices that triangles have
+	vertices  []bool // of these, those that the other has, too
+	hashes    []uint64
+	triangles map64 // of the other
 }
 
-func (s *surface) known() known {
-	used := make([]bool, len(s.points))
-	for _, t := range s.triangles {
-		used[t[0]], used[t[1]], used[t[2]] = true, true, true
+// knownOf finds what two surfaces have in common. Most often that is nothing or all but little: so few of the vertices of
+// one may be in the other that a table of those stays in the cache, where one of all did not.
+func knownOf(a, b *surface) (ofA, ofB known) {
+	ofA, ofB = a.hashed(), b.hashed()
+	bits := uint64(1 << 10)
+	for bits < 16*uint64(len(b.points)) {
+		bits *= 2
 	}
-	k := known{newPlaces(s.points), newMap64(len(s.triangles))}
-	hashes := make([]uint64, len(s.points))
-	for i, p := range s.points {
-		hashes[i] = hashPoint(p)
-		if used[i] {
-			k.vertices.put(uint32(i), hashes[i])
+	filter := make([]uint64, bits/64)
+	for i, h := range ofB.hashes {
+		if ofB.used[i] {
+			h &= bits - 1
+			filter[h/64] |= 1 << (h % 64)
 		}
 	}
+	var some []uint32
+	for i, h := range ofA.hashes {
+		if h &= bits - 1; ofA.used[i] && filter[h/64]>>(h%64)&1 != 0 {
+			some = append(some, uint32(i))
+		}
+	}
+	table := placesOf(a.points, len(some))
+	for _, i := range some {
+		table.put(i, ofA.hashes[i])
+	}
+	found := make([]bool, len(a.points))
+	for i, p := range b.points {
+		if ofB.used[i] {
+			if s := *table.slot(p, ofB.hashes[i]); s != 0 {
+				ofB.vertices[i], found[uint32(s)-1] = true, true
+			}
+		}
+	}
+	for _, i := range some {
+		ofA.vertices[i] = found[table.put(i, ofA.hashes[i])]
+	}
+	ofA.triangles, ofB.triangles = b.whole(&ofB), a.whole(&ofA)
+	return ofA, ofB
+}
+
+// hashed returns the hashes of the vertices.
+func (s *surface) hashed() known {
+	k := known{make([]bool, len(s.points)), make([]bool, len(s.points)), make([]uint64, len(s.points)), nil}
 	for _, t := range s.triangles {
-		k.triangles.add(ring(hashes[t[0]], hashes[t[1]], hashes[t[2]]))
+		k.used[t[0]], k.used[t[1]], k.used[t[2]] = true, true, true
+	}
+	for i, p := range s.points {
+		k.hashes[i] = hashPoint(p)
 	}
 	return k
+}
+
+// whole returns the triangles of which the other surface has all corners: no other can be in both.
+func (s *surface) whole(k *known) map64 {
+	n := 0
+	for _, t := range s.triangles {
+		if k.corners(t) {
+			n++
+		}
+	}
+	m := newMap64(n)
+	for _, t := range s.triangles {
+		if k.corners(t) {
+			m.add(k.ring(t))
+		}
+	}
+	return m
+}
+
+func (k *known) corners(t [3]uint32) bool {
+	return k.vertices[t[0]] && k.vertices[t[1]] && k.vertices[t[2]]
+}
+
+func (k *known) ring(t [3]uint32) uint64 {
+	return ring(k.hashes[t[0]], k.hashes[t[1]], k.hashes[t[2]])
 }
 
 // map64 is a set of hashes. 0 is in it always.
@@ -110,13 +169,9 @@ type far struct {
 	changed  int
 }
 
-// from measures the distance of s from another surface, of which k and t are.
+// from measures the distance of s from another surface, of which t is; k is what s has in common with it.
 func (s *surface) from(ctx context.Context, k *known, t *tree, samples int) (far, error) {
 	out := far{vertices: make([]float32, len(s.points)), hints: make([]uint32, len(s.points))}
-	used := make([]bool, len(s.points))
-	for _, c := range s.triangles {
-		used[c[0]], used[c[1]], used[c[2]] = true, true, true
-	}
 	hint := uint32(math.MaxUint32)
 	square := 0.0
 	most := -1.0
@@ -126,7 +181,7 @@ func (s *surface) from(ctx context.Context, k *known, t *tree, samples int) (far
 				return far{}, err
 			}
 		}
-		if !used[i] || k.vertices.has(p) || !finite(p) {
+		if !k.used[i] || k.vertices[i] || !finite(p) {
 			continue
 		}
 		square, hint = t.nearest(p, hint)
@@ -144,8 +199,10 @@ func (s *surface) from(ctx context.Context, k *known, t *tree, samples int) (far
 // sample spreads samples over the surface, evenly and always the same, and takes their distances.
 func (s *surface) sample(ctx context.Context, k *known, t *tree, samples int, out *far) error {
 	total := 0.0
-	for _, c := range s.triangles {
-		total += s.area(c)
+	areas := make([]float64, len(s.triangles))
+	for i, c := range s.triangles {
+		areas[i] = s.area(c)
+		total += areas[i]
 	}
 	if !(total > 0) || math.IsInf(total, 0) {
 		return s.average(out)
@@ -158,14 +215,14 @@ func (s *surface) sample(ctx context.Context, k *known, t *tree, samples int, ou
 				return err
 			}
 		}
-		if a := s.area(c); a == a {
+		if a := areas[i]; a == a {
 			passed += a
 		}
 		whole := -1 // whether the triangle is known, once asked
 		for len(all) < samples && (float64(len(all))+0.5)/float64(samples)*total <= passed {
 			if whole < 0 {
 				whole = 0
-				if k.triangles.has(ring(hashPoint(s.points[c[0]]), hashPoint(s.points[c[1]]), hashPoint(s.points[c[2]]))) {
+				if k.corners(c) && k.triangles.has(k.ring(c)) {
 					whole = 1
 				}
 			}
@@ -207,8 +264,16 @@ func (s *surface) average(out *far) error {
 }
 
 func (s *surface) area(t [3]uint32) float64 {
-	a := s.points[t[0]]
-	return length(cross(sub(s.points[t[1]], a), sub(s.points[t[2]], a))) / 2
+	nx, ny, nz := normal(&s.points[t[0]], &s.points[t[1]], &s.points[t[2]])
+	return math.Sqrt(nx*nx+ny*ny+nz*nz) / 2
+}
+
+// normal is that of a triangle, twice as long as its area. Numbers stay in registers, where vectors do not: what looks at
+// every triangle of a million is written so.
+func normal(a, b, c *vector) (x, y, z float64) {
+	ex, ey, ez := b[0]-a[0], b[1]-a[1], b[2]-a[2]
+	fx, fy, fz := c[0]-a[0], c[1]-a[1], c[2]-a[2]
+	return ey*fz - ez*fy, ez*fx - ex*fz, ex*fy - ey*fx
 }
 
 // spot returns the n-th sample's place in its triangle: two steps that never fall in line.
@@ -226,12 +291,13 @@ func (s *surface) spot(t [3]uint32, n int) vector {
 func apart(ctx context.Context, a, b surface, samples int) (d *Deviation, ofA, ofB []float32, err error) {
 	var forth, back far
 	var failed error
+	ofOld, ofNew := knownOf(&a, &b)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		forth, failed = a.against(ctx, &b, samples)
+		forth, failed = a.against(ctx, &b, &ofOld, samples)
 	}()
-	back, err = b.against(ctx, &a, samples)
+	back, err = b.against(ctx, &a, &ofNew, samples)
 	<-done
 	if err == nil {
 		err = failed
@@ -246,12 +312,11 @@ func apart(ctx context.Context, a, b surface, samples int) (d *Deviation, ofA, o
 	return d, forth.vertices, back.vertices, nil
 }
 
-// against measures s from another surface.
-func (s *surface) against(ctx context.Context, o *surface, samples int) (far, error) {
-	known := o.known()
+// against measures s from another surface, with which it has k in common.
+func (s *surface) against(ctx context.Context, o *surface, k *known, samples int) (far, error) {
 	t, err := newTree(ctx, o.points, o.triangles)
 	if err != nil {
 		return far{}, err
 	}
-	return s.from(ctx, &known, t, samples)
+	return s.from(ctx, k, t, samples)
 }

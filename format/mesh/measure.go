@@ -35,7 +35,7 @@ func Measure(ctx context.Context, m *Mesh, at Matrix) (Measures, error) {
 	if m.Faces == 0 {
 		out.Faces = len(m.Triangles)
 	}
-	w := weld(m.Positions)
+	w := m.weld()
 	out.Points = len(w.first)
 	if err := ctx.Err(); err != nil {
 		return Measures{}, err
@@ -64,14 +64,14 @@ func (s *Measures) extent(m *Mesh, at Matrix) {
 		placed[i] = sub(at.Point(p), middle)
 	}
 	for _, t := range m.Triangles {
-		a, b, c := placed[t[0]], placed[t[1]], placed[t[2]]
-		n := cross(sub(b, a), sub(c, a))
-		area := length(n) / 2
+		a, b, c := &placed[t[0]], &placed[t[1]], &placed[t[2]]
+		nx, ny, nz := normal(a, b, c)
+		area := math.Sqrt(nx*nx+ny*ny+nz*nz) / 2
 		if area == 0 {
 			s.Degenerate++
 		}
 		s.Area += area
-		s.Volume += dot(a, cross(b, c)) / 6
+		s.Volume += (a[0]*(b[1]*c[2]-b[2]*c[1]) + a[1]*(b[2]*c[0]-b[0]*c[2]) + a[2]*(b[0]*c[1]-b[1]*c[0])) / 6
 	}
 	if at.determinant() < 0 { // a mirror turns the inside out, and is not meant so
 		s.Volume = -s.Volume

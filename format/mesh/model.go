@@ -34,6 +34,7 @@ type Mesh struct {
 	Colors    [][4]float32
 	Groups    []Group // of triangles, ascending; nil: no material
 	Faces     int     // as the file counts them: a quadrilateral is one; 0: as triangles
+	Welded    bool    // no two vertices are at one place, where 0 and -0 are one
 }
 
 // Group is a run of triangles of one material.

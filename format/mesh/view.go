@@ -33,10 +33,9 @@ func (b *Bounds) Add(p [3]float64) {
 	if !finite(p) {
 		return
 	}
-	for i, x := range p {
-		b.Min[i] = min(b.Min[i], x)
-		b.Max[i] = max(b.Max[i], x)
-	}
+	b.Min[0], b.Max[0] = widen(b.Min[0], b.Max[0], p[0])
+	b.Min[1], b.Max[1] = widen(b.Min[1], b.Max[1], p[1])
+	b.Min[2], b.Max[2] = widen(b.Min[2], b.Max[2], p[2])
 }
 
 // Union returns bounds that hold both.

@@ -31,9 +31,12 @@ type places struct {
 	mask   uint64
 }
 
-func newPlaces(points []vector) *places {
+func newPlaces(points []vector) *places { return placesOf(points, len(points)) }
+
+// placesOf is for count of the points.
+func placesOf(points []vector, count int) *places {
 	n := 16
-	for n < 2*len(points) {
+	for n < 2*count {
 		n *= 2
 	}
 	return &places{points: points, slots: make([]uint64, n), mask: uint64(n - 1)}
@@ -67,6 +70,17 @@ func (t *places) put(i uint32, h uint64) uint32 {
 
 // has reports whether a point is at a position.
 func (t *places) has(p vector) bool { return *t.slot(p, hashPoint(p)) != 0 }
+
+func (m *Mesh) weld() welded {
+	if !m.Welded {
+		return weld(m.Positions)
+	}
+	each := make([]uint32, len(m.Positions))
+	for i := range each {
+		each[i] = uint32(i)
+	}
+	return welded{each, each}
+}
 
 func weld(points []vector) welded {
 	w := welded{point: make([]uint32, len(points))}

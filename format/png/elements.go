@@ -22,11 +22,8 @@ func (Format) Elements(ctx context.Context, in format.Input) ([]format.Element, 
 	}
 	var list []format.Element
 	if !f.animation() || &f.frames[0].data[0] != &f.data[0] {
-		p, err := f.picture(ctx, f.width, f.height, f.data)
+		p, err := f.still(ctx)
 		if err != nil {
-			return nil, err
-		}
-		if p.Profile, err = f.profile(); err != nil {
 			return nil, err
 		}
 		list = append(list, frames.Still(p, length(f.data)))
@@ -176,7 +173,7 @@ func (f *file) text(c chunk) (key, text string, err error) {
 	case c.kind == "tEXt":
 		return key, latin1(rest), nil
 	case c.kind == "zTXt" && len(rest) > 0:
-		t, err := inflate(rest[1:], maxText)
+		t, err := inflated(rest[1:], maxText)
 		if err != nil {
 			return "", "", nil
 		}
@@ -189,7 +186,7 @@ func (f *file) text(c chunk) (key, text string, err error) {
 		}
 		t := parts[2]
 		if packed {
-			if t, err = inflate(t, maxText); err != nil {
+			if t, err = inflated(t, maxText); err != nil {
 				return "", "", nil
 			}
 		}

@@ -12,24 +12,54 @@ func unfilter(kind byte, row, prior []byte, bpp int) error {
 	switch kind {
 	case 0:
 	case 1:
-		for i := bpp; i < len(row); i++ {
-			row[i] += row[i-bpp]
-		}
+		left(row, bpp)
 	case 2:
 		up(row, prior)
 	case 3:
-		for i := 0; i < min(bpp, len(row)); i++ {
-			row[i] += prior[i] / 2
-		}
-		for i := bpp; i < len(row); i++ {
-			row[i] += byte((int(row[i-bpp]) + int(prior[i])) / 2)
-		}
+		average(row, prior, bpp)
 	case 4:
 		paeth(row, prior, bpp)
 	default:
 		return format.Malformed("a row has filter %d", kind)
 	}
 	return nil
+}
+
+// left adds the pixel before; of three bytes in registers, for what was stored is not read at once.
+func left(row []byte, bpp int) {
+	if bpp == 3 {
+		var a, b, c byte
+		for ; len(row) >= 3; row = row[3:] {
+			p := row[:3:3]
+			a, b, c = a+p[0], b+p[1], c+p[2]
+			p[0], p[1], p[2] = a, b, c
+		}
+		return
+	}
+	for i := bpp; i < len(row); i++ {
+		row[i] += row[i-bpp]
+	}
+}
+
+// average adds half of the pixel before and that above.
+func average(row, prior []byte, bpp int) {
+	if bpp == 3 {
+		var a, b, c uint32
+		for ; len(row) >= 3 && len(prior) >= 3; row, prior = row[3:], prior[3:] {
+			r, p := row[:3:3], prior[:3:3]
+			a = (uint32(r[0]) + (a+uint32(p[0]))/2) & 0xff
+			b = (uint32(r[1]) + (b+uint32(p[1]))/2) & 0xff
+			c = (uint32(r[2]) + (c+uint32(p[2]))/2) & 0xff
+			r[0], r[1], r[2] = byte(a), byte(b), byte(c)
+		}
+		return
+	}
+	for i := 0; i < min(bpp, len(row)); i++ {
+		row[i] += prior[i] / 2
+	}
+	for i := bpp; i < len(row); i++ {
+		row[i] += byte((int(row[i-bpp]) + int(prior[i])) / 2)
+	}
 }
 
 // up adds the row above, eight bytes at a time: the highest bit of each is added without its carry.

@@ -188,15 +188,15 @@ func (f *file) profile() ([]byte, error) {
 	if name < 0 || name+2 > len(b) {
 		return nil, nil
 	}
-	icc, err := inflate(b[name+2:], 16*maxText)
+	icc, err := inflated(b[name+2:], 16*maxText)
 	if err != nil {
 		return nil, nil
 	}
 	return icc, nil
 }
 
-// inflate returns what is in a zlib stream, of at most a number of bytes.
-func inflate(b []byte, most int64) ([]byte, error) {
+// inflated returns what is in a zlib stream, of at most a number of bytes.
+func inflated(b []byte, most int64) ([]byte, error) {
 	r, err := zlib.NewReader(bytes.NewReader(b))
 	if err != nil {
 		return nil, format.Malformed("zlib: %v", err)

@@ -146,12 +146,19 @@ func (Format) Decode(ctx context.Context, in format.Input) (*raster.Image, error
 	if err != nil {
 		return nil, err
 	}
-	p, err := f.picture(ctx, f.width, f.height, f.data)
-	if err != nil {
-		return nil, err
-	}
-	p.Profile, err = f.profile()
-	return p, err
+	return f.still(ctx)
+}
+
+// still is the picture with its profile, decoded once.
+func (f *file) still(ctx context.Context) (*raster.Image, error) {
+	return format.Once(f.in, "png still", func() (*raster.Image, error) {
+		p, err := f.picture(ctx, f.width, f.height, f.data)
+		if err != nil {
+			return nil, err
+		}
+		p.Profile, err = f.profile()
+		return p, err
+	})
 }
 
 // Picture is the picture, decoded.

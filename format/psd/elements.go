@@ -288,13 +288,17 @@ func (d *document) channelSum(l *layer, id int, buffer *[]byte) ([]byte, error) 
 	if b.width() == 0 || b.height() == 0 {
 		return nil, nil
 	}
-	h := sha256.New()
-	err = d.sum(h, c, b, buffer)
-	if errors.Is(err, format.ErrMalformed) || errors.Is(err, format.ErrUnsupported) {
-		h.Reset()
-		err = d.sumBytes(h, c.data)
-	}
-	return h.Sum(nil), err
+	// Of the channels of the next save most are the same: a timeline hashes each once.
+	name := fmt.Sprintf("psd channel %t %d %d %d", d.big, d.depth, b.width(), b.height())
+	return format.Shared(d.file, c.data.off, c.data.n, name, func() ([]byte, error) {
+		h := sha256.New()
+		err := d.sum(h, c, b, buffer)
+		if errors.Is(err, format.ErrMalformed) || errors.Is(err, format.ErrUnsupported) {
+			h.Reset()
+			err = d.sumBytes(h, c.data)
+		}
+		return h.Sum(nil), err
+	})
 }
 
 // sum hashes rows, several at a time.

@@ -75,9 +75,21 @@ func (w *welding) solid(name string, from int64) error {
 		return fmt.Errorf("more than %d solids: %w", maxSolid, format.ErrLimit)
 	}
 	w.list = append(w.list, solid{name: name, from: from})
-	w.meshes = append(w.meshes, &mesh.Mesh{})
+	w.meshes = append(w.meshes, &mesh.Mesh{Welded: true})
 	w.table, w.used = nil, 0
 	return nil
+}
+
+// expect makes room for so many triangles, with half as many vertices, as closed surfaces have.
+func (w *welding) expect(n int) {
+	m := w.meshes[len(w.meshes)-1]
+	m.Triangles = make([][3]uint32, 0, n)
+	m.Positions = make([][3]float64, 0, n/2+8)
+	size := 64
+	for size <= n+16 {
+		size *= 2
+	}
+	w.table = make([]seat, size)
 }
 
 func (w *welding) end(to int64) { w.list[len(w.list)-1].to = to }

@@ -102,6 +102,9 @@ func readBinary(ctx context.Context, in format.Input, n int64, s sink) error {
 	if err := s.solid("", 0); err != nil {
 		return err
 	}
+	if w, ok := s.(*welding); ok {
+		w.expect(int(min(n, maxFacets)))
+	}
 	const some = 20000
 	for at := int64(0); at < n; at += some {
 		if err := ctx.Err(); err != nil {
@@ -112,13 +115,10 @@ func readBinary(ctx context.Context, in format.Input, n int64, s sink) error {
 			return err
 		}
 		for ; len(b) > 0; b = b[facet:] {
-			var v [3][3]float32
-			for i := range 3 {
-				for k := range 3 {
-					v[i][k] = math.Float32frombits(binary.LittleEndian.Uint32(b[12+12*i+4*k:]))
-				}
-			}
-			s.facet(&v, binary.LittleEndian.Uint16(b[48:]))
+			f := b[:facet]
+			number := func(at int) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(f[at:])) }
+			v := [3][3]float32{{number(12), number(16), number(20)}, {number(24), number(28), number(32)}, {number(36), number(40), number(44)}}
+			s.facet(&v, binary.LittleEndian.Uint16(f[48:]))
 		}
 	}
 	s.end(in.Size())
@@ -282,9 +282,13 @@ func (l *listing) facet(v *[3][3]float32, attribute uint16) {
 		c[i] = shape.At(p[0], p[1], p[2])
 		s.bounds.Add(p)
 	}
+	if attribute != 0 && !s.colored {
+		s.colors, s.colored = s.shape, true // so far all had none
+	}
 	s.shape.Face(c[:], 0)
-	s.colors.Face(c[:], uint64(attribute))
-	s.colored = s.colored || attribute != 0
+	if s.colored {
+		s.colors.Face(c[:], uint64(attribute))
+	}
 	s.facets++
 }
 

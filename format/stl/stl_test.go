@@ -12,6 +12,7 @@ import (
 
 	"varve/format"
 	"varve/format/formattest"
+	"varve/format/mesh"
 )
 
 func TestSamples(t *testing.T) {
@@ -165,5 +166,24 @@ func BenchmarkModel(b *testing.B) {
 		if _, err := (Format{}).Model(b.Context(), in); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestWelded: what a mesh says of its vertices is what looking for them finds, with zeros of both signs.
+func TestWelded(t *testing.T) {
+	zero := float32(math.Copysign(0, -1))
+	m, err := (Format{}).Model(t.Context(), format.Bytes(file("", [3][3]float32{{0, 0, 0}, {1, 0, 0}, {0, 1, 0}}, [3][3]float32{{zero, 0, zero}, {1, zero, 0}, {0, 0, 1}})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	apart := *m.Objects[0].Mesh
+	apart.Welded = false
+	as, err := mesh.Measure(t.Context(), m.Objects[0].Mesh, mesh.Identity())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := mesh.Measure(t.Context(), &apart, mesh.Identity())
+	if err != nil || found != as || as.Points != 4 || as.Edges != 5 {
+		t.Errorf("as it says %+v, as is found %+v, %v", as, found, err)
 	}
 }
