@@ -27,6 +27,7 @@ import (
 //	E                                the end
 type doc struct {
 	asked *atomic.Int64                        // how often a file was parsed
+	along bool                                 // grafts bring a layer "Base" along
 	twist func(o *format.Output, b []byte) any // makes grafts wrong; nil
 }
 
@@ -114,6 +115,9 @@ func (d doc) Graft(_ context.Context, into, from format.Input, ids []string) (*f
 				}
 				lines[l.w[1]] = l
 			}
+		}
+		if d.along && len(l.w) > 2 && l.w[2] == "Base" {
+			lines[l.w[1]] = l
 		}
 	}
 	o := new(format.Output)

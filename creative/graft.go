@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -79,7 +80,7 @@ func (st *Studio) PlanGraft(ctx context.Context, into, from *Item, names []strin
 	if err := g.prove(theirs, ours, result, ids); err != nil {
 		return nil, err
 	}
-	return g, g.findNeeds(ctx)
+	return g, g.findNeeds(ctx, theirs, g.came(theirs, result, ids))
 }
 
 // within returns the ids of elements and of all that is in them.
@@ -148,8 +149,25 @@ func (g *Graft) broken(text string, args ...any) error {
 	return fmt.Errorf("graft into %s: in what would be written %s, so nothing is: this is a defect of the format %s", g.into.Ref(), fmt.Sprintf(text, args...), g.into.FormatName())
 }
 
-// findNeeds looks for what the grafted elements refer to and the folder lacks.
-func (g *Graft) findNeeds(ctx context.Context) error {
+// came returns the ids of the old version's elements that are grafted or came along.
+func (g *Graft) came(theirs, result []format.Element, ids []string) map[string]bool {
+	out := within(theirs, ids)
+	added := map[string]bool{}
+	for i := range g.Changes {
+		if c := &g.Changes[i]; c.Change == "added" {
+			added[c.New.ID] = true
+		}
+	}
+	for i, j := range pair(theirs, result).newOf {
+		if added[result[j].ID] {
+			out[theirs[i].ID] = true
+		}
+	}
+	return out
+}
+
+// findNeeds looks for what elements of the old version refer to and the folder lacks.
+func (g *Graft) findNeeds(ctx context.Context, theirs []format.Element, came map[string]bool) error {
 	if g.from.Loose || g.into.Loose {
 		return nil
 	}
@@ -157,18 +175,16 @@ func (g *Graft) findNeeds(ctx context.Context) error {
 	if err != nil {
 		return nil // a format without references, or a file whose references cannot be read: nothing is known to be needed
 	}
-	theirs, err := g.from.Elements(ctx)
-	if err != nil {
-		return err
-	}
-	var ids []string
-	for _, e := range g.Elements {
-		ids = append(ids, e.ID)
-	}
-	grafted := within(theirs, ids)
 	for _, r := range refs {
-		at, ok := Resolve(g.from.Path, "", &r)
-		if !ok || r.Sequence || !grafted[r.Element] {
+		if r.Sequence || r.Remade || !came[r.Element] {
+			continue
+		}
+		root, ok := g.from.root(ctx, r.Root)
+		if !ok {
+			continue
+		}
+		at, ok := Resolve(g.from.Path, root, &r)
+		if !ok {
 			continue
 		}
 		if live, err := g.from.studio.Project.Open(ctx, nil, at); err == nil {
@@ -188,6 +204,23 @@ func (g *Graft) findNeeds(ctx context.Context) error {
 		g.Needs = append(g.Needs, n)
 	}
 	return nil
+}
+
+// root is the folder that Rooted paths of the file begin at, by a file of a name that marks it. Where marks have patterns it
+// is not known.
+func (it *Item) root(ctx context.Context, mark string) (string, bool) {
+	if mark == "" {
+		return "", true
+	}
+	for d := path.Dir(it.Path); !strings.Contains(mark, "*"); d = path.Dir(d) {
+		if f, err := it.studio.Project.Open(ctx, it.Snapshot, path.Join(d, mark)); err == nil {
+			return path.Clean("/" + d)[1:], f.Close() == nil
+		}
+		if d == "." {
+			break
+		}
+	}
+	return "", false
 }
 
 // Restores reports whether Apply brings back files that are needed.

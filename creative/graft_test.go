@@ -2,6 +2,7 @@ package creative
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -153,6 +154,30 @@ func TestGraftIsProved(t *testing.T) {
 		case name != "nothing is wrong" && name != "the other is in it now" && err == nil:
 			t.Errorf("%s, and nobody notices", name)
 		}
+	}
+}
+
+// TestGraftNeeds: what a grafted element refers to is offered by where it leads from the root that holds there; so is what
+// comes along with it.
+func TestGraftNeeds(t *testing.T) {
+	a := newAtelier(t)
+	a.reopen(doc{asked: &a.asked, along: true})
+	old := a.snap(map[string]string{"games/one/project.godot": "x", "games/one/s/p.doc": "DOC; L a Ink i1; L b Paint p1; R rooted res://tex/a.png a; R rooted res://tex/b.png b; R relative ../tex/c.png c; L c Base c1",
+		"games/one/tex/a.png": "a", "games/one/tex/b.png": "b", "games/one/tex/c.png": "c", "tex/a.png": "another"})
+	a.write(map[string]string{"games/one/tex/a.png": "", "games/one/tex/b.png": "", "games/one/tex/c.png": "", "games/one/s/p.doc": "DOC; L b Paint p1"})
+	g, err := a.PlanGraft(t.Context(), a.open(nil, "games/one/s/p.doc"), a.open(old, "games/one/s/p.doc"), []string{"Ink"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, n := range g.Needs {
+		got = append(got, fmt.Sprint(n.Path, " ", n.Available))
+	}
+	if want := []string{"games/one/tex/a.png true", "games/one/tex/c.png true"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if _, err := g.Apply(t.Context(), true); err != nil || a.read("games/one/tex/a.png") != "a" || a.read("games/one/tex/c.png") != "c" || a.read("games/one/tex/b.png") != "" {
+		t.Errorf("%v", err)
 	}
 }
 
