@@ -1,7 +1,8 @@
 // Package formattest holds what every format must do, whatever kind of file it knows: the conformance suite.
 //
-// Sample files are read from shared/samples beside the project's root; a test that needs them and finds none says so in
-// one line and is skipped.
+// Sample files are read from testdata/made of the project, where testdata/make/make.sh puts those that applications
+// write, and from shared/samples beside the project's root, where public collections are. A test that needs them and
+// finds none says so in one line and is skipped.
 package formattest
 
 import (
@@ -25,15 +26,28 @@ import (
 	"varve/format"
 )
 
-// Samples returns the folder at a path below the samples, and skips the test where there is none.
+// Folders are those in which samples at a path may be, the first first.
+func Folders(path string) []string {
+	_, here, _, _ := runtime.Caller(0)
+	root := filepath.Join(filepath.Dir(here), "..", "..")
+	return []string{filepath.Join(root, "testdata", "made", filepath.FromSlash(path)), filepath.Join(root, "..", "shared", "samples", filepath.FromSlash(path))}
+}
+
+// Samples returns the file or the first folder at a path below the samples, and skips the test where there is none.
 func Samples(t testing.TB, path string) string {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	dir := filepath.Join(filepath.Dir(here), "..", "..", "..", "shared", "samples", filepath.FromSlash(path))
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no samples at ../shared/samples/%s", path)
+	for _, at := range Folders(path) {
+		if _, err := os.Stat(at); err == nil {
+			return at
+		}
 	}
-	return dir
+	none(t, path)
+	return ""
+}
+
+func none(t testing.TB, path string) {
+	t.Helper()
+	t.Skipf("no samples at %q: neither testdata/make/make.sh made them, nor are they in ../shared/samples", path)
 }
 
 // Sample returns the bytes of one sample file.
@@ -46,26 +60,42 @@ func Sample(t testing.TB, path string) []byte {
 	return b
 }
 
+// Each runs a test of each set of samples by itself, so that one that is not there hides no other.
+func Each[S any](t *testing.T, sets map[string]S, test func(t *testing.T, name string, set S)) {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(sets)) {
+		t.Run(name, func(t *testing.T) { test(t, name, sets[name]) })
+	}
+}
+
 // Files returns the sample files below a path whose extension is one of ext (with the dot), by their slash paths below
-// it.
+// it, of all folders.
 func Files(t testing.TB, path string, ext ...string) map[string][]byte {
 	t.Helper()
-	dir := Samples(t, path)
 	out := map[string][]byte{}
-	err := filepath.WalkDir(dir, func(at string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() || !slices.Contains(ext, strings.ToLower(filepath.Ext(at))) {
-			return err
+	found := false
+	for _, dir := range Folders(path) {
+		if _, err := os.Stat(dir); err != nil {
+			continue
 		}
-		b, err := os.ReadFile(at)
+		found = true
+		err := filepath.WalkDir(dir, func(at string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() || !slices.Contains(ext, strings.ToLower(filepath.Ext(at))) {
+				return err
+			}
+			rel, err := filepath.Rel(dir, at)
+			if err != nil || out[filepath.ToSlash(rel)] != nil {
+				return err
+			}
+			out[filepath.ToSlash(rel)], err = os.ReadFile(at)
+			return err
+		})
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
-		rel, err := filepath.Rel(dir, at)
-		out[filepath.ToSlash(rel)] = b
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+	}
+	if !found {
+		none(t, path)
 	}
 	if len(out) == 0 {
 		t.Fatalf("no %v below %s", ext, path)
