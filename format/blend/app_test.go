@@ -2,6 +2,7 @@ package blend
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"image"
@@ -335,11 +336,16 @@ out['clip'] = bpy.data.movieclips[0].filepath
 
 // TestBlenderCounts: the elements are what Blender has, and meshes lie where Blender has them.
 func TestBlenderCounts(t *testing.T) {
+	for dir, atLeast := range map[string]int{"generated-blender": 31, "blender-asset-tracer": 9, "assimp": 7} {
+		t.Run(dir, func(t *testing.T) { count(t, "blend/"+dir, atLeast) })
+	}
+}
+
+func count(t *testing.T, dir string, atLeast int) {
 	s := newStudio(t)
-	files := samples(t)
+	files := formattest.Files(t, dir, ".blend")
 	for name, b := range files {
-		if strings.Contains(name, "linked") || strings.Contains(name, "recursive") || name == "assimp/HUMAN.blend" || strings.Contains(name, "_248") ||
-			strings.Contains(name, "older") || strings.Contains(name, "generated") && !strings.Contains(name, "material") {
+		if strings.Contains(name, "linked") || strings.Contains(name, "recursive") || strings.Contains(name, "corrupt") || name == "HUMAN.blend" || strings.Contains(name, "_248") {
 			delete(files, name)
 			continue
 		}
@@ -388,7 +394,7 @@ for name in `+string(list)+`:
 			}
 		}
 	}
-	if seen < 15 {
+	if seen < atLeast {
 		t.Errorf("only %d objects", seen)
 	}
 }
@@ -441,8 +447,35 @@ func TestBlenderTakesPaths(t *testing.T) {
 // TestThumbnailer: previews are those that Blender's own thumbnailer shows.
 func TestThumbnailer(t *testing.T) {
 	app := formattest.App(t, os.Getenv("VARVE_CI") != "", "blender-thumbnailer")
+	thumbnails(t, app, map[string][]byte{"made": withPreview(t)}, 1)
+	for set, atLeast := range map[string]int{"generated-blender": 0, "blender-asset-tracer": 17, "assimp": 3} {
+		t.Run(set, func(t *testing.T) {
+			files := formattest.Files(t, "blend/"+set, ".blend")
+			maps.DeleteFunc(files, func(name string, _ []byte) bool { return strings.Contains(name, "corrupt") })
+			thumbnails(t, app, files, atLeast)
+		})
+	}
+}
+
+// withPreview is a document of a header, a preview in which no pixel is as another, and an end.
+func withPreview(t *testing.T) []byte {
+	t.Helper()
+	const w, h = 24, 10
+	b := append([]byte("BLENDER-v304TEST"), 0, 0, 0, 0)
+	binary.LittleEndian.PutUint32(b[16:], 8+4*w*h)
+	b = append(b, make([]byte, 8)...)     // the address it had
+	b = append(b, 0, 0, 0, 0, 1, 0, 0, 0) // no structure, one of it
+	b = append(b, w, 0, 0, 0, h, 0, 0, 0) // rows go from the bottom
+	for i := range w * h {
+		b = append(b, byte(i), byte(255-i), byte(7*i), 255)
+	}
+	return append(append(b, "ENDB"...), make([]byte, 20)...)
+}
+
+func thumbnails(t *testing.T, app string, files map[string][]byte, atLeast int) {
+	t.Helper()
 	dir, seen := t.TempDir(), 0
-	for name, b := range samples(t) {
+	for name, b := range files {
 		p, err := preview(t.Context(), format.Bytes(b))
 		if err != nil {
 			t.Fatal(name, err)
@@ -479,7 +512,7 @@ func TestThumbnailer(t *testing.T) {
 		}
 		seen++
 	}
-	if seen < 20 {
+	if seen < atLeast {
 		t.Errorf("only %d previews", seen)
 	}
 }

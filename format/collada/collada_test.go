@@ -17,6 +17,9 @@ import (
 
 func TestSamples(t *testing.T) {
 	formattest.Run(t, Format{}, formattest.Files(t, "collada", ".dae", ".zae"))
+}
+
+func TestSampleDamaged(t *testing.T) {
 	bad := format.Bytes(formattest.Sample(t, "mesh-invalid/assimp/box_nested_animation_4286.dae"))
 	if err := (Format{}).Validate(t.Context(), bad); !errors.Is(err, format.ErrMalformed) {
 		t.Errorf("an array that says too little: %v", err)

@@ -60,14 +60,6 @@ func Sample(t testing.TB, path string) []byte {
 	return b
 }
 
-// Each runs a test of each set of samples by itself, so that one that is not there hides no other.
-func Each[S any](t *testing.T, sets map[string]S, test func(t *testing.T, name string, set S)) {
-	t.Helper()
-	for _, name := range slices.Sorted(maps.Keys(sets)) {
-		t.Run(name, func(t *testing.T) { test(t, name, sets[name]) })
-	}
-}
-
 // Files returns the sample files below a path whose extension is one of ext (with the dot), by their slash paths below
 // it, of all folders.
 func Files(t testing.TB, path string, ext ...string) map[string][]byte {

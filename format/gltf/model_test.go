@@ -93,6 +93,10 @@ func TestWhatIsNotThere(t *testing.T) {
 	if _, err := format.Elements(t.Context(), Format{}, format.Bytes(zeros)); !errors.Is(err, format.ErrLimit) {
 		t.Errorf("zeros to be hashed: %v", err)
 	}
+}
+
+// TestDraco: of meshes that are compressed there are bounds, and no picture.
+func TestDraco(t *testing.T) {
 	draco := formattest.Sample(t, "gltf/assimp/draco/2CylinderEngine.gltf")
 	if _, err := format.Show(t.Context(), Format{}, format.Bytes(draco), 64); !errors.Is(err, format.ErrUnsupported) {
 		t.Errorf("a picture of what is compressed: %v", err)

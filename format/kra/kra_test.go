@@ -53,9 +53,11 @@ func TestSavedAgain(t *testing.T) {
 		{"krita-data/Manga-JpTemplate.saved1", "krita-data/Manga-JpTemplate.saved2"},
 		{"generated-krita/base", "generated-krita/resaved"},
 	} {
-		if d := formattest.Differ(elements(t, sample(t, pair[0])), elements(t, sample(t, pair[1]))); d != "" {
-			t.Errorf("%s: %s", pair[1], d)
-		}
+		t.Run(pair[1], func(t *testing.T) {
+			if d := formattest.Differ(elements(t, sample(t, pair[0])), elements(t, sample(t, pair[1]))); d != "" {
+				t.Error(d)
+			}
+		})
 	}
 }
 

@@ -18,33 +18,68 @@ func app(t *testing.T, name string) string {
 	return formattest.App(t, os.Getenv("VARVE_CI") != "", name)
 }
 
-// grafts are grafts between samples: where, from where, what.
-func grafts(t *testing.T) map[string][]byte {
-	out := map[string][]byte{}
-	for i, c := range [][3]string{
-		{"psd-tools-edits/fill_adjustments.v5.psd", "psd-tools-edits/fill_adjustments.v1.psd", "2"},
-		{"psd-tools-edits/fill_adjustments.v1.psd", "psd-tools-edits/fill_adjustments.v5.psd", "22"},
-		{"psd-tools/mask.psd", "psd-tools/group.psd", "3"},
-		{"generated-krita/base.psd", "generated-krita/hull-stripe.psd", "#2"},
-		{"psd-tools/layers/pixel-layer.psd", "ag-psd/read/text-layer/src.psd", "2"},
-		{"psd-tools/16bit5x5.psd", "psd-tools/colormodes/4x4_16bit_rgb.psd", "2"},
-		{"ag-psd/read/layers/src.psd", "ag-psd/read/layer-mask/src.psd", "2"},
-		{"psd-tools/mask.psb", "psd-tools/group.psb", "3"},
-		{"psd-tools/mask.psd", "psd-tools/group.psb", "3"},
-		{"psd-tools/mask.psb", "psd-tools/group.psd", "3"},
+// ofGrafts runs a test of each set of grafts: of documents that are made here, and of samples: where, from where, what.
+func ofGrafts(t *testing.T, test func(t *testing.T, files map[string][]byte)) {
+	t.Run("made", func(t *testing.T) { test(t, madeGrafts(t)) })
+	for set, list := range map[string][][3]string{
+		"generated-krita": {{"generated-krita/base.psd", "generated-krita/hull-stripe.psd", "#2"}, {"generated-krita/hull-stripe.psd", "generated-krita/base.psd", "#2"}},
+		"psd-tools-edits": {
+			{"psd-tools-edits/fill_adjustments.v5.psd", "psd-tools-edits/fill_adjustments.v1.psd", "2"},
+			{"psd-tools-edits/fill_adjustments.v1.psd", "psd-tools-edits/fill_adjustments.v5.psd", "22"},
+		},
+		"psd-tools": {
+			{"psd-tools/mask.psd", "psd-tools/group.psd", "3"},
+			{"psd-tools/16bit5x5.psd", "psd-tools/colormodes/4x4_16bit_rgb.psd", "2"},
+			{"psd-tools/mask.psb", "psd-tools/group.psb", "3"},
+			{"psd-tools/mask.psd", "psd-tools/group.psb", "3"},
+			{"psd-tools/mask.psb", "psd-tools/group.psd", "3"},
+		},
+		"ag-psd": {
+			{"psd-tools/layers/pixel-layer.psd", "ag-psd/read/text-layer/src.psd", "2"},
+			{"ag-psd/read/layers/src.psd", "ag-psd/read/layer-mask/src.psd", "2"},
+		},
 	} {
-		g := graft(t, formattest.Sample(t, "psd/"+c[0]), formattest.Sample(t, "psd/"+c[1]), c[2])
-		out[fmt.Sprintf("%02d%s", i, filepath.Ext(c[0]))] = formattest.All(t, g.Content)
+		t.Run(set, func(t *testing.T) {
+			files := map[string][]byte{}
+			for i, c := range list {
+				g := graft(t, formattest.Sample(t, "psd/"+c[0]), formattest.Sample(t, "psd/"+c[1]), c[2])
+				files[fmt.Sprintf("%02d%s", i, filepath.Ext(c[0]))] = formattest.All(t, g.Content)
+			}
+			test(t, files)
+		})
 	}
-	return out
+}
+
+// madeGrafts are grafts of a group into documents of both depths that others read, of each compression, in both forms.
+func madeGrafts(t *testing.T) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	for _, depth := range []int{8, 16} {
+		for packing := range 4 {
+			for _, ext := range []string{".psd", ".psb"} {
+				under, over, masked := square(1, "under", 2, 20, .2, .4, .6), square(2, "over", 8, 10, 1, .5, 0), square(3, "masked", -4, 20, .1, .9, .3)
+				over.noise, over.opacity, masked.mask = true, 128, &box{1, 1, 9, 9}
+				m := rgbDocument(append([]madeLayer{under}, group(4, "g", masked, over)...)...)
+				m.depth, m.packing, m.big = depth, packing, ext == ".psb"
+				from := m.file()
+				m.layers = m.layers[:1]
+				files[fmt.Sprintf("%d-%d%s", depth, packing, ext)] = formattest.All(t, graft(t, m.file(), from, "4").Content)
+			}
+		}
+	}
+	return files
 }
 
 // TestImageMagickOpensGrafts: it finds each layer with pixels where this package says that it is, and shows the same
 // pixels.
 func TestImageMagickOpensGrafts(t *testing.T) {
+	ofGrafts(t, imageMagickOpens)
+}
+
+func imageMagickOpens(t *testing.T, files map[string][]byte) {
 	identify, convert := app(t, "identify"), app(t, "convert")
 	dir := t.TempDir()
-	for name, b := range grafts(t) {
+	for name, b := range files {
 		at := filepath.Join(dir, name)
 		if err := os.WriteFile(at, b, 0o600); err != nil {
 			t.Fatal(err)
@@ -97,7 +132,9 @@ func TestImageMagickOpensGrafts(t *testing.T) {
 
 // TestGIMPOpensGrafts: it lists the layers and groups of a graft as this package does. It knows no PSB, and leaves
 // adjustments out.
-func TestGIMPOpensGrafts(t *testing.T) {
+func TestGIMPOpensGrafts(t *testing.T) { ofGrafts(t, gimpOpens) }
+
+func gimpOpens(t *testing.T, files map[string][]byte) {
 	gimp := app(t, "gimp")
 	dir := t.TempDir()
 	script := `(begin (define (walk k items depth) (if (< k (vector-length items)) (begin
@@ -106,7 +143,6 @@ func TestGIMPOpensGrafts(t *testing.T) {
 		(walk (+ k 1) items depth))))
 		(define (show f) (walk 0 (cadr (gimp-image-get-layers (car (gimp-file-load RUN-NONINTERACTIVE f f)))) ""))`
 	var want []string
-	files := grafts(t)
 	for _, name := range sorted(files) {
 		if filepath.Ext(name) != ".psd" {
 			continue
@@ -193,20 +229,28 @@ func TestKritaOpensGrafts(t *testing.T) {
 // TestImageMagickOpensExtracts: a document of one layer has that layer.
 func TestImageMagickOpensExtracts(t *testing.T) {
 	identify := app(t, "identify")
-	for _, c := range [][3]string{
-		{"psd-tools/group.psd", "3", "100x200 41x74"}, {"psd-tools/hidden-groups.psd", "6", "100x200 43x62"}, {"psd-tools/group.psb", "3", "100x200 42x74"},
-	} {
-		x, err := format.ExtractElement(t.Context(), Format{}, format.Bytes(formattest.Sample(t, "psd/"+c[0])), c[1])
+	extract := func(t *testing.T, b []byte, id, want string) {
+		t.Helper()
+		x, err := format.ExtractElement(t.Context(), Format{}, format.Bytes(b), id)
 		if err != nil {
-			t.Errorf("%s: %v", c[0], err)
-			continue
+			t.Fatal(err)
 		}
 		cmd := exec.Command(identify, "-format", "%wx%h ", strings.TrimPrefix(x.Extension, ".")+":-")
 		cmd.Stdin = bytes.NewReader(formattest.All(t, x.Content))
 		out, err := cmd.CombinedOutput()
-		if got := strings.TrimSpace(string(out)); err != nil || got != c[2] {
-			t.Errorf("%s: %s, want %s, %v", c[0], got, c[2], err)
+		if got := strings.TrimSpace(string(out)); err != nil || got != want {
+			t.Errorf("%s, want %s, %v", got, want, err)
 		}
+	}
+	for _, big := range []bool{false, true} {
+		m := rgbDocument(append([]madeLayer{square(1, "under", 0, 32, .2, .4, .6)}, group(4, "g", square(2, "over", 8, 10, 1, .5, 0))...)...)
+		m.big = big
+		extract(t, m.file(), "4", "32x32 10x10")
+	}
+	for _, c := range [][3]string{
+		{"psd-tools/group.psd", "3", "100x200 41x74"}, {"psd-tools/hidden-groups.psd", "6", "100x200 43x62"}, {"psd-tools/group.psb", "3", "100x200 42x74"},
+	} {
+		t.Run(c[0], func(t *testing.T) { extract(t, formattest.Sample(t, "psd/"+c[0]), c[1], c[2]) })
 	}
 }
 

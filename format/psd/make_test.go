@@ -233,6 +233,9 @@ func (m *made) plane(l *madeLayer, b box, v float64, c int) []byte {
 
 // packRows compresses rows in one of the four ways.
 func packRows(rows [][]byte, packing, depth int, big bool) []byte {
+	if len(rows) == 0 { // as applications write what is empty; GIMP refuses it otherwise
+		packing = packNone
+	}
 	out := be(nil, 2, int64(packing))
 	var body bytes.Buffer
 	z := zlib.NewWriter(&body)

@@ -63,29 +63,31 @@ func TestPreviewReads(t *testing.T) {
 // TestSmallerPictures: the merged image and the layers look alike in any size.
 func TestSmallerPictures(t *testing.T) {
 	for _, name := range []string{"psd/psd-tools/group.psd", "psd/ag-psd/read/layer-mask/src.psd", "psd/generated-krita/base.psd", "psd/ag-psd/read/layers/src.psd"} {
-		d, err := parse(t.Context(), format.Bytes(formattest.Sample(t, name)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range []int{2, 3, 7} {
-			m, err := d.mergedImage(t.Context(), f)
+		t.Run(name, func(t *testing.T) {
+			d, err := parse(t.Context(), format.Bytes(formattest.Sample(t, name)))
 			if err != nil {
 				t.Fatal(err)
 			}
-			c, _, err := d.composite(t.Context(), f)
-			if err != nil {
-				t.Fatal(err)
+			for _, f := range []int{2, 3, 7} {
+				m, err := d.mergedImage(t.Context(), f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c, _, err := d.composite(t.Context(), f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if m.Width != (d.width+f-1)/f || c.Width != m.Width || c.Height != m.Height {
+					t.Errorf("1/%d: %d×%d and %d×%d", f, m.Width, m.Height, c.Width, c.Height)
+				}
+				if c.Alpha && !m.Alpha {
+					t.Errorf("1/%d: alpha %t and %t", f, m.Alpha, c.Alpha)
+				}
+				if _, mean := distance(m, c); mean > 1 {
+					t.Errorf("1/%d: %v apart", f, mean)
+				}
 			}
-			if m.Width != (d.width+f-1)/f || c.Width != m.Width || c.Height != m.Height {
-				t.Errorf("%s at 1/%d: %d×%d and %d×%d", name, f, m.Width, m.Height, c.Width, c.Height)
-			}
-			if c.Alpha && !m.Alpha {
-				t.Errorf("%s at 1/%d: alpha %t and %t", name, f, m.Alpha, c.Alpha)
-			}
-			if _, mean := distance(m, c); mean > 1 {
-				t.Errorf("%s at 1/%d: %v apart", name, f, mean)
-			}
-		}
+		})
 	}
 }
 

@@ -18,18 +18,23 @@ import (
 	"testing"
 )
 
-// sample opens a sample file, and skips the test where there is none.
+// sample opens a sample file, and skips the test where there is none. It is formattest.Sample, which this package's own
+// tests cannot import.
 func sample(t testing.TB, path string) []byte {
 	t.Helper()
 	_, here, _, _ := runtime.Caller(0)
-	b, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "..", "..", "shared", "samples", filepath.FromSlash(path)))
-	if os.IsNotExist(err) {
-		t.Skipf("no sample %s", path)
+	root := filepath.Join(filepath.Dir(here), "..", "..")
+	for _, samples := range []string{filepath.Join(root, "testdata", "made"), filepath.Join(root, "..", "shared", "samples")} {
+		b, err := os.ReadFile(filepath.Join(samples, filepath.FromSlash(path)))
+		if err == nil {
+			return b
+		}
+		if !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	t.Skipf("no sample %q: neither testdata/make/make.sh made it, nor is it in ../shared/samples", path)
+	return nil
 }
 
 func samplePNG(t testing.TB, path string) *Image {

@@ -131,11 +131,15 @@ const much = `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3
 <path d="M55 95 C60 60 80 130 95 60 S70 60 75 90" fill="none" stroke="navy" stroke-width="3" stroke-linecap="round" stroke-linejoin="round"/>
 <path d="M5 55l8-4 6 5-10 1z" fill="none" stroke="red" stroke-width="1.5" stroke-miterlimit="8"/></svg>`
 
-// TestAgainstGIMP: GIMP draws the samples, and a drawing of everything, in the same way.
+// TestAgainstGIMP: GIMP draws a drawing of everything, those of the other tests, and the samples, in the same way.
 func TestAgainstGIMP(t *testing.T) {
+	drawn(t, map[string][]byte{"much.svg": []byte(much), "older.svg": []byte(older)})
+	t.Run("samples", func(t *testing.T) { drawn(t, samples(t)) })
+}
+
+func drawn(t *testing.T, files map[string][]byte) {
+	t.Helper()
 	gimp := formattest.App(t, os.Getenv("VARVE_CI") != "", "gimp")
-	files := samples(t)
-	files["much.svg"] = []byte(much)
 	dir := t.TempDir()
 	var script strings.Builder
 	names := slices.Sorted(maps.Keys(files))
