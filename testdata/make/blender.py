@@ -106,7 +106,7 @@ def save(name, compress=False):
 
 
 def glb(name):
-    bpy.ops.export_scene.gltf(filepath=at("gltf", name + ".glb"), export_format="GLB", export_cameras=True)
+    bpy.ops.export_scene.gltf(filepath=at("gltf", name + ".glb"), export_format="GLB", export_cameras=True, export_lights=True)
 
 
 def select():
