@@ -16,6 +16,11 @@ func samples(t testing.TB) map[string][]byte { return formattest.Files(t, "svg",
 
 func TestSamples(t *testing.T) { formattest.Run(t, Format{}, samples(t)) }
 
+// TestContract: files with nothing from elsewhere.
+func TestContract(t *testing.T) {
+	formattest.Run(t, Format{}, map[string][]byte{"a.svg": []byte(older), "b.svg": []byte(newer), "c.svg": []byte(loads), "d.svg": []byte(much)})
+}
+
 func Fuzz(f *testing.F) {
 	formattest.Fuzz(f, Format{}, map[string][]byte{"a": []byte(older), "b": []byte(newer), "c": []byte(loads)})
 }

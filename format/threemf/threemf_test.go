@@ -272,6 +272,11 @@ func TestComponentsMultiply(t *testing.T) {
 	}
 }
 
+// TestContract: files with nothing from elsewhere.
+func TestContract(t *testing.T) {
+	formattest.Run(t, Format{}, map[string][]byte{"a.3mf": older(t), "b.3mf": newer(t)})
+}
+
 func Fuzz(f *testing.F) {
 	formattest.Fuzz(f, Format{}, map[string][]byte{"a": older(f), "b": newer(f)})
 }

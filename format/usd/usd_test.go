@@ -444,6 +444,11 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
+// TestContract: files with nothing from elsewhere.
+func TestContract(t *testing.T) {
+	formattest.Run(t, Format{}, map[string][]byte{"a.usda": []byte(older), "b.usda": []byte(newer), "c.usdz": pack(t, "a.usda", newer)})
+}
+
 func Fuzz(f *testing.F) {
 	formattest.Fuzz(f, Format{}, map[string][]byte{"a": []byte(older), "b": []byte(newer), "c": pack(f, "a.usda", newer)})
 }
