@@ -1,5 +1,5 @@
-# A boat on a picture of a sky, and versions of it, as KRA; some of them as ORA, PSD and PNG, too. Krita runs it:
-#   OUT=DIR PYTHONPATH=. kritarunner -s krita -f make    (the module is copied under another name; see make.sh)
+# A boat under a sky, and versions of it, as KRA; some of them as ORA, PSD and PNG, too, in the folder OUT. Kritarunner
+# runs it, from a copy that is not named as the module of Krita that it imports.
 import json
 import os
 

@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
 # Makes the sample files that Blender, Krita, GIMP and ImageMagick write, where the tests look for them:
 #   testdata/make/make.sh [DIR]     (testdata/made of the project if DIR is not given)
-# It takes a minute, and Debian's packages blender, python3-numpy, krita, python3-pyqt5, xvfb, gimp and imagemagick.
+# It takes half a minute, and Debian's packages blender, python3-numpy, krita, python3-pyqt5, xvfb, gimp and imagemagick.
 # DIR is replaced when all is made; what an application says is shown if it fails.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 to=${1:-$here/../made}
 mkdir -p "$(dirname "$to")"
 to=$(cd "$(dirname "$to")" && pwd)/$(basename "$to")
+if [ -e "$to" ] && [ ! -d "$to/kra/generated-krita" ]; then
+  echo "$to is there, and was not made by this" >&2
+  exit 1
+fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 out=$work/made
