@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -356,6 +357,15 @@ func App(t testing.TB, ci bool, name string) string {
 		t.Fatalf("%s is not installed, and must be", name)
 	}
 	return at
+}
+
+// OnScreen returns a command that gives an application a screen of its own. Packages are tested at once, and two that
+// look for a free screen from one number on take the same: each looks from a number of its own.
+func OnScreen(t testing.TB, ci bool, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	run := App(t, ci, "xvfb-run")
+	number := strconv.Itoa(100 + os.Getpid()%20000)
+	return exec.CommandContext(t.Context(), run, append([]string{"-a", "-n", number, App(t, ci, name)}, args...)...)
 }
 
 // Folder is a file with others beside it, by their paths.

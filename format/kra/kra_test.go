@@ -8,9 +8,6 @@ import (
 	"image"
 	"image/png"
 	"maps"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -351,24 +348,7 @@ func TestKrita(t *testing.T) {
 }
 
 // krita opens a document in Krita and exports it.
-func krita(t testing.TB, b []byte) *image.NRGBA {
-	t.Helper()
-	run := formattest.App(t, os.Getenv("VARVE_CI") != "", "xvfb-run")
-	dir := t.TempDir()
-	in, out := filepath.Join(dir, "in.kra"), filepath.Join(dir, "out.png")
-	if err := os.WriteFile(in, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), run, "-a", "krita", in, "--export", "--export-filename", out)
-	if said, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, said)
-	}
-	p, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return decoded(t, p)
-}
+func krita(t testing.TB, b []byte) *image.NRGBA { return kritaBeside(t, t.TempDir(), "in", b) }
 
 func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -6,7 +6,6 @@ import (
 	"image/color"
 	"image/png"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,7 +17,7 @@ import (
 
 // TestKritaOpensOther: Krita shows in a file layer the picture that it is made to need, beside the document.
 func TestKritaOpensOther(t *testing.T) {
-	run := formattest.App(t, os.Getenv("VARVE_CI") != "", "xvfb-run")
+	formattest.App(t, os.Getenv("VARVE_CI") != "", "krita")
 	dir := t.TempDir()
 	for name, c := range map[string]color.NRGBA{"old.png": {255, 0, 0, 255}, "new & other.png": {0, 0, 255, 255}} {
 		m := image.NewNRGBA(image.Rect(0, 0, 16, 16))
@@ -46,7 +45,7 @@ func TestKritaOpensOther(t *testing.T) {
 		b    []byte
 		want color.NRGBA
 	}{{b, color.NRGBA{255, 0, 0, 255}}, {formattest.All(t, out), color.NRGBA{0, 0, 255, 255}}} {
-		if got := kritaBeside(t, run, dir, fmt.Sprint(i), v.b).NRGBAAt(3, 3); got != v.want {
+		if got := kritaBeside(t, dir, fmt.Sprint(i), v.b).NRGBAAt(3, 3); got != v.want {
 			t.Errorf("document %d shows %v, want %v", i, got, v.want)
 		}
 	}
@@ -72,13 +71,13 @@ func sampleWith(t testing.TB, layer string) []byte {
 }
 
 // kritaBeside has Krita export a document that lies in a folder.
-func kritaBeside(t testing.TB, run, dir, name string, b []byte) *image.NRGBA {
+func kritaBeside(t testing.TB, dir, name string, b []byte) *image.NRGBA {
 	t.Helper()
 	in, out := filepath.Join(dir, name+".kra"), filepath.Join(dir, "out"+name+".png")
 	if err := os.WriteFile(in, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if said, err := exec.CommandContext(t.Context(), run, "-a", "krita", in, "--export", "--export-filename", out).CombinedOutput(); err != nil {
+	if said, err := formattest.OnScreen(t, os.Getenv("VARVE_CI") != "", "krita", in, "--export", "--export-filename", out).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, said)
 	}
 	p, err := os.ReadFile(out)

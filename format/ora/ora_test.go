@@ -7,7 +7,6 @@ import (
 	stdpng "image/png"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -262,14 +261,14 @@ func TestDamage(t *testing.T) {
 
 // TestKrita: Krita shows what was put back, and the rest as it is.
 func TestKrita(t *testing.T) {
-	run := formattest.App(t, os.Getenv("VARVE_CI") != "", "xvfb-run")
+	formattest.App(t, os.Getenv("VARVE_CI") != "", "krita")
 	_, b := grafted(t, sample(t, "hull-stripe"), sample(t, "base"), "Boat/Hull")
 	dir := t.TempDir()
 	in, out := filepath.Join(dir, "in.ora"), filepath.Join(dir, "out.png")
 	if err := os.WriteFile(in, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if said, err := exec.CommandContext(t.Context(), run, "-a", "krita", in, "--export", "--export-filename", out).CombinedOutput(); err != nil {
+	if said, err := formattest.OnScreen(t, os.Getenv("VARVE_CI") != "", "krita", in, "--export", "--export-filename", out).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, said)
 	}
 	got, err := os.ReadFile(out)

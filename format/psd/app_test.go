@@ -190,8 +190,6 @@ func gimpOpens(t *testing.T, files map[string][]byte) {
 
 // TestKritaOpensGrafts: it shows a graft as this package does.
 func TestKritaOpensGrafts(t *testing.T) {
-	xvfb := app(t, "xvfb-run")
-	app(t, "krita")
 	dir := t.TempDir()
 	a := square(1, "under", 0, 32, .2, .4, .6)
 	b := square(2, "over", 8, 10, 1, .5, 0)
@@ -204,7 +202,7 @@ func TestKritaOpensGrafts(t *testing.T) {
 	if err := os.WriteFile(at, formattest.All(t, g.Content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(xvfb, "-a", "krita", at, "--export", "--export-filename", png).CombinedOutput(); err != nil {
+	if out, err := formattest.OnScreen(t, os.Getenv("VARVE_CI") != "", "krita", at, "--export", "--export-filename", png).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	shown, err := os.ReadFile(png)

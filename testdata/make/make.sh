@@ -35,7 +35,7 @@ krita_() {
   mkdir "$work/krita"
   cp "$here/krita.py" "$work/krita/postcard.py" # krita is the name of what it imports
   OUT=$out PYTHONPATH=$work/krita PYTHONDONTWRITEBYTECODE=1 QT_LOGGING_RULES='*.debug=false' timeout 180 \
-    xvfb-run -a kritarunner -s postcard -f make >"$work/krita.log" 2>&1 || failed Krita "$work/krita.log"
+    xvfb-run -a -n $((100 + $$ % 20000)) kritarunner -s postcard -f make >"$work/krita.log" 2>&1 || failed Krita "$work/krita.log"
   [ -s "$out/kra/generated-krita/TRUTH.json" ] || failed Krita "$work/krita.log"
 }
 gimp_() {
