@@ -14,34 +14,69 @@ import (
 	"varve/format/window"
 )
 
-// bytesOf returns the bytes of an array of a binary file, inflated.
-func (f *file) bytesOf(v *value) ([]byte, error) {
-	size := int64(v.count) * v.width()
-	if size > maxInflated {
-		return nil, fmt.Errorf("an array of %d bytes at %d: %w", size, v.off, format.ErrLimit)
+const chunk = 16 << 10 // bytes of an array that are read at once
+
+// each calls do with the numbers of an array, in order.
+func (f *file) each(v *value, do func(float64)) error {
+	if v.kind == 'A' {
+		return f.eachText(v, do)
 	}
-	if v.coding == 0 {
-		return format.ReadSpan(f.in, v.off, v.n, maxInflated)
+	left := int64(v.count) * v.width()
+	if left > maxInflated {
+		return fmt.Errorf("an array of %d bytes at %d: %w", left, v.off, format.ErrLimit)
 	}
-	if size == 0 {
-		return nil, nil
+	if left == 0 {
+		return nil
 	}
-	z, err := zlib.NewReader(f.win.Reader([]window.Span{{Off: v.off, Len: v.n}}))
-	if err != nil {
-		return nil, format.Malformed("the array at %d: %v", v.off, err)
-	}
-	defer z.Close()
-	out := make([]byte, size)
-	if _, err := io.ReadFull(z, out); err != nil {
-		return nil, inflating(v, err)
-	}
-	if n, err := z.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) { // the sum is checked at the end
-		if n > 0 {
-			err = errors.New("it is longer than it says")
+	r := f.win.Reader([]window.Span{{Off: v.off, Len: v.n}})
+	if v.coding == 1 {
+		z, err := zlib.NewReader(r)
+		if err != nil {
+			return inflating(v, err)
 		}
-		return nil, inflating(v, err)
+		defer z.Close()
+		r = z
 	}
-	return out, nil
+	buf := make([]byte, min(left, chunk))
+	for left > 0 {
+		b := buf[:min(left, chunk)]
+		if _, err := io.ReadFull(r, b); err != nil {
+			return inflating(v, err)
+		}
+		left -= int64(len(b))
+		f.convert(v.kind, b, do)
+	}
+	if n, err := io.ReadFull(r, buf[:1]); n > 0 { // the sum is checked at the end
+		return inflating(v, errors.New("it is longer than it says"))
+	} else if !errors.Is(err, io.EOF) {
+		return inflating(v, err)
+	}
+	return nil
+}
+
+func (f *file) convert(kind byte, b []byte, do func(float64)) {
+	switch kind {
+	case 'd':
+		for ; len(b) >= 8; b = b[8:] {
+			do(math.Float64frombits(f.order.Uint64(b)))
+		}
+	case 'l':
+		for ; len(b) >= 8; b = b[8:] {
+			do(float64(int64(f.order.Uint64(b))))
+		}
+	case 'f':
+		for ; len(b) >= 4; b = b[4:] {
+			do(float64(math.Float32frombits(f.order.Uint32(b))))
+		}
+	case 'i':
+		for ; len(b) >= 4; b = b[4:] {
+			do(float64(int32(f.order.Uint32(b))))
+		}
+	default:
+		for _, c := range b {
+			do(float64(int8(c)))
+		}
+	}
 }
 
 func inflating(v *value, err error) error {
@@ -51,27 +86,14 @@ func inflating(v *value, err error) error {
 	return format.Malformed("the array at %d: %v", v.off, err)
 }
 
-// checkArray reads an array, and reports what is wrong with it.
-func (f *file) checkArray(v *value) error {
-	if v.kind == 'A' {
-		_, err := f.textArray(v)
-		return err
-	}
-	if v.coding == 0 {
-		return nil
-	}
-	_, err := f.bytesOf(v)
-	return err
-}
-
-// textArray reads the numbers of an array in text, which commas are between.
-func (f *file) textArray(v *value) ([]float64, error) {
+// eachText is each of an array in text, which commas are between.
+func (f *file) eachText(v *value, do func(float64)) error {
 	b := f.ascii[v.off : v.off+v.n]
-	out := make([]float64, 0, min(int64(v.count), v.n/2+1))
+	count := uint32(0)
 	for b = between(b); len(b) > 0; b = between(b) {
 		x, n := shape.Number(b)
-		if n == 0 || len(out) == int(v.count) {
-			return nil, format.Malformed("an array at %d that is not of %d numbers", v.off, v.count)
+		if n == 0 || count == v.count {
+			return format.Malformed("an array at %d that is not of %d numbers", v.off, v.count)
 		}
 		if b = b[n:]; len(b) > 0 && letter(b[0]) { // 1.#INF, nan(ind), infinity
 			end := 0
@@ -80,12 +102,13 @@ func (f *file) textArray(v *value) ([]float64, error) {
 			}
 			x, b = odd(b[:end], x), b[end:]
 		}
-		out = append(out, x)
+		do(x)
+		count++
 	}
-	if len(out) != int(v.count) {
-		return nil, format.Malformed("an array at %d of %d numbers, and not %d", v.off, len(out), v.count)
+	if count != v.count {
+		return format.Malformed("an array at %d of %d numbers, and not %d", v.off, count, v.count)
 	}
-	return out, nil
+	return nil
 }
 
 // between skips what is between numbers: commas, spaces, comments.
@@ -102,7 +125,7 @@ func between(b []byte) []byte {
 	return b
 }
 
-// floats returns the numbers of a node: those of its array, or its values. Nil where there are none.
+// floats returns the numbers of a node: those of its array, or its values.
 func (f *file) floats(n *node) ([]float64, error) {
 	if n == nil {
 		return nil, nil
@@ -117,44 +140,18 @@ func (f *file) floats(n *node) ([]float64, error) {
 		return out, nil
 	}
 	v := &n.values[0]
-	if v.kind == 'A' {
-		return f.textArray(v)
+	size := 8 * int64(v.count)
+	if f.room < size {
+		return nil, fmt.Errorf("arrays of this file at %d: %w", v.off, format.ErrLimit)
 	}
-	b, err := f.bytesOf(v)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]float64, v.count)
-	for i := range out {
-		switch v.kind {
-		case 'd':
-			out[i] = math.Float64frombits(f.order.Uint64(b[8*i:]))
-		case 'l':
-			out[i] = float64(int64(f.order.Uint64(b[8*i:])))
-		case 'f':
-			out[i] = float64(math.Float32frombits(f.order.Uint32(b[4*i:])))
-		case 'i':
-			out[i] = float64(int32(f.order.Uint32(b[4*i:])))
-		default:
-			out[i] = float64(int8(b[i]))
-		}
-	}
-	return out, nil
+	f.room -= size
+	out := make([]float64, 0, v.count)
+	err := f.each(v, func(x float64) { out = append(out, x) })
+	return out, err
 }
 
 // indices returns the whole numbers of a node.
 func (f *file) indices(n *node) ([]int32, error) {
-	if v := n.value(0); v != nil && v.kind == 'i' && len(n.values) == 1 {
-		b, err := f.bytesOf(v)
-		if err != nil {
-			return nil, err
-		}
-		out := make([]int32, v.count)
-		for i := range out {
-			out[i] = int32(f.order.Uint32(b[4*i:]))
-		}
-		return out, nil
-	}
 	list, err := f.floats(n)
 	if err != nil {
 		return nil, err

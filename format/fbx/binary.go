@@ -81,7 +81,8 @@ func (r *binaryFile) node(at, limit int64, parent *node, depth int) (n *node, ne
 		return nil, 0, err
 	}
 	end, count, length, name := r.numbers(b)
-	if end == 0 {
+	endless := end == 0
+	if endless {
 		if count == 0 && length == 0 && name == 0 {
 			return nil, at + head, nil
 		}
@@ -99,7 +100,7 @@ func (r *binaryFile) node(at, limit int64, parent *node, depth int) (n *node, ne
 	if depth >= maxDepth {
 		return nil, 0, format.Malformed("more than %d nodes within one another at %d", maxDepth, at)
 	}
-	n = &node{parent: parent, start: at, end: int64(end), head: at + head + int64(name)}
+	n = &node{parent: parent, endless: endless, start: at, end: int64(end), head: at + head + int64(name)}
 	if b, err = r.win.At(at+head, int(name)); err != nil {
 		return nil, 0, err
 	}
@@ -234,38 +235,26 @@ func tail() []byte {
 	return []byte{0xf8, 0x5a, 0x8c, 0x6a, 0xde, 0xf5, 0xd9, 0x7e, 0xec, 0xe9, 0x0c, 0xe3, 0x75, 0x8f, 0x29, 0x0b}
 }
 
-// footer is what stands behind the nodes: a code of 16 bytes, zeros up to a multiple of 16 and four, the version, 120
-// zeros and the tail.
-type footer struct {
-	fill int64 // zeros after the code
-}
-
-// footer reads it; nil where there is none of this form. The length of the zeros follows from the place.
-func (f *file) footer() (*footer, error) {
+// fill returns how many zeros are between the code of the footer and the version; -1 where the footer is another. The
+// footer is a code of 16 bytes, these zeros, the version, 120 zeros and the tail.
+func (f *file) fill() (int64, error) {
 	rest := f.in.Size() - f.foot
 	if rest > 1<<10 {
-		return nil, nil
+		return -1, nil
 	}
 	b, err := format.ReadSpan(f.in, f.foot, rest, 1<<10)
 	if err != nil {
-		return nil, err
+		return -1, err
 	}
 	end := append(make([]byte, 120), tail()...)
-	if len(b) < 16+4+len(end) || !bytes.HasSuffix(b, end) {
-		return nil, nil
+	at := len(b) - len(end) - 4
+	if at < 16 || !bytes.HasSuffix(b, end) || int(f.order.Uint32(b[at:])) != f.version || len(bytes.Trim(b[16:at], "\x00")) != 0 {
+		return -1, nil
 	}
-	version := len(b) - len(end) - 4
-	if int(f.order.Uint32(b[version:])) != f.version {
-		return nil, nil
-	}
-	fill := b[16:version]
-	if len(bytes.Trim(fill, "\x00")) != 0 {
-		return nil, nil
-	}
-	return &footer{fill: int64(len(fill))}, nil
+	return int64(at - 16), nil
 }
 
-// whole checks that the file does not end within its footer. Some writers have none.
+// checkFooter checks that the file does not end within its footer. Some writers have none.
 func (f *file) checkFooter() error {
 	rest := f.in.Size() - f.foot
 	if rest == 0 {

@@ -75,20 +75,27 @@ func isText(head []byte, called bool) bool {
 	return false
 }
 
+// order is that of the bytes of numbers.
+type order interface {
+	binary.ByteOrder
+	binary.AppendByteOrder
+}
+
 // file is one that was read.
 type file struct {
 	in      format.Input
 	win     *window.Window
 	ascii   []byte // all of a text file; nil of a binary one
-	order   binary.ByteOrder
+	order   order
 	version int
 	root    *node
 	foot    int64 // where the footer of a binary file begins
 	names   map[string]string
+	room    int64 // bytes that the numbers of arrays may still take
 }
 
 func open(ctx context.Context, in format.Input) (*file, error) {
-	f := &file{in: in, win: window.New(in), names: map[string]string{}}
+	f := &file{in: in, win: window.New(in), names: map[string]string{}, room: 1<<28 + 32*in.Size()}
 	head, err := format.ReadSpan(in, 0, min(in.Size(), format.HeadSize), format.HeadSize)
 	if err != nil {
 		return nil, err
@@ -129,7 +136,7 @@ func (Format) Validate(ctx context.Context, in format.Input) error {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				if err := f.checkArray(v); err != nil {
+				if err := f.each(v, func(float64) {}); err != nil {
 					return err
 				}
 			}

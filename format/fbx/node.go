@@ -26,6 +26,7 @@ type node struct {
 	start, end int64 // in the file, all of it
 	head       int64 // where its values begin
 	body       int64 // where they end, and what is in it begins
+	endless    bool  // the file does not say where it ends
 }
 
 // value is one of a node, by its place.
