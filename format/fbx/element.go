@@ -343,6 +343,8 @@ func (s *scene) sum(h hash.Hash, n *node) error {
 			if _, err := io.Copy(h, s.win.Reader([]window.Span{{Off: v.off, Len: v.n}})); err != nil {
 				return err
 			}
+		case n.name == "Media" || n.name == "TextureName":
+			fmt.Fprintf(h, " %q", plain(s.show(v), ""))
 		case v.kind == 'S' || v.kind == 'R':
 			fmt.Fprintf(h, " %q", s.show(v))
 		default:

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"strings"
 
 	"varve/format"
 	"varve/format/shape"
@@ -182,7 +183,7 @@ func (s *scanner) value(c byte) (v value, ok bool, err error) {
 		v.kind, v.bits = 'L', uint64(x)
 	} else if x, n := shape.Number(word); n == len(word) {
 		v.kind, v.bits = 'D', math.Float64bits(x)
-	} else if n > 0 && (word[n] == '#' || word[n] == '(') { // 1.#INF, nan(ind)
+	} else if n > 0 && (word[n] == '#' || word[n] == '(' || strings.EqualFold(string(bytes.TrimLeft(word, "+-")), "infinity")) { // 1.#INF, nan(ind)
 		v.kind, v.bits = 'D', math.Float64bits(odd(word, x))
 	} else if len(word) == 1 {
 		v.kind, v.bits = 'C', uint64(word[0])
