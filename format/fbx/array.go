@@ -39,6 +39,9 @@ func (f *file) each(v *value, do func(float64)) error {
 	}
 	buf := make([]byte, min(left, chunk))
 	for left > 0 {
+		if err := f.ctx.Err(); err != nil {
+			return err
+		}
 		b := buf[:min(left, chunk)]
 		if _, err := io.ReadFull(r, b); err != nil {
 			return inflating(v, err)

@@ -2,7 +2,6 @@ package fbx
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -16,7 +15,6 @@ const header = 27
 // binaryFile is what reads the nodes of a binary file.
 type binaryFile struct {
 	*file
-	ctx    context.Context
 	nodes  int
 	values int
 }
@@ -33,7 +31,7 @@ func (f *file) word() int64 {
 func (f *file) empty() int64 { return 3*f.word() + 1 }
 
 // parseBinary reads all nodes, and finds where the footer begins.
-func (f *file) parseBinary(ctx context.Context) error {
+func (f *file) parseBinary() error {
 	b, err := f.win.At(0, header)
 	if err != nil {
 		return err
@@ -46,7 +44,7 @@ func (f *file) parseBinary(ctx context.Context) error {
 	if f.version < 2000 || f.version > 9999 {
 		return format.Unsupported("version %d of FBX", f.version)
 	}
-	r := &binaryFile{file: f, ctx: ctx}
+	r := &binaryFile{file: f}
 	f.root = &node{start: header, body: header}
 	at := int64(header)
 	for {

@@ -83,6 +83,7 @@ type order interface {
 
 // file is one that was read.
 type file struct {
+	ctx     context.Context
 	in      format.Input
 	win     *window.Window
 	ascii   []byte // all of a text file; nil of a binary one
@@ -95,16 +96,16 @@ type file struct {
 }
 
 func open(ctx context.Context, in format.Input) (*file, error) {
-	f := &file{in: in, win: window.New(in), names: map[string]string{}, room: 1<<28 + 32*in.Size()}
+	f := &file{ctx: ctx, in: in, win: window.New(in), names: map[string]string{}, room: 1<<28 + 32*in.Size()}
 	head, err := format.ReadSpan(in, 0, min(in.Size(), format.HeadSize), format.HeadSize)
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case bytes.HasPrefix(head, []byte(magic)):
-		err = f.parseBinary(ctx)
+		err = f.parseBinary()
 	case isText(head, true):
-		err = f.parseText(ctx)
+		err = f.parseText()
 	case len(head) < len(magic) && strings.HasPrefix(magic, string(head)):
 		err = format.Malformed("the file is cut off at %d", len(head))
 	default:
@@ -133,9 +134,6 @@ func (Format) Validate(ctx context.Context, in format.Input) error {
 	return f.root.walk(func(n *node) error {
 		for i := range n.values {
 			if v := &n.values[i]; v.array() {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
 				if err := f.each(v, func(float64) {}); err != nil {
 					return err
 				}

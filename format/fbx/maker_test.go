@@ -23,6 +23,12 @@ func (i item) with(kids ...item) item { return item{i.name, i.values, append(i.k
 
 type class struct{ name, class string } // of an object
 
+type deflated struct { // an array
+	kind  byte
+	count int
+	bytes []byte
+}
+
 // making is a file that a test makes.
 type making struct {
 	version int
@@ -106,6 +112,10 @@ func (k making) value(out []byte, v any) []byte {
 		return text('S', v)
 	case []byte:
 		return text('R', string(v))
+	case deflated:
+		out = k.order.AppendUint32(append(out, v.kind), uint32(v.count))
+		out = k.order.AppendUint32(out, 1)
+		return append(k.order.AppendUint32(out, uint32(len(v.bytes))), v.bytes...)
 	case int32:
 		return k.order.AppendUint32(append(out, 'I'), uint32(v))
 	case int64:

@@ -2,7 +2,6 @@ package fbx
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -17,18 +16,17 @@ const maxText = 1 << 29 // bytes of a text file
 // scanner reads the nodes of a text file.
 type scanner struct {
 	*file
-	ctx           context.Context
 	at            int
 	nodes, values int
 }
 
 // parseText reads all nodes.
-func (f *file) parseText(ctx context.Context) (err error) {
+func (f *file) parseText() (err error) {
 	if f.ascii, err = format.ReadSpan(f.in, 0, f.in.Size(), maxText); err != nil {
 		return err
 	}
 	f.order = binary.LittleEndian
-	s := &scanner{file: f, ctx: ctx}
+	s := &scanner{file: f}
 	if bytes.HasPrefix(f.ascii, []byte("\xef\xbb\xbf")) {
 		s.at = 3
 	}
