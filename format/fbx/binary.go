@@ -211,21 +211,27 @@ func (r *binaryFile) one(at, limit int64) (v value, next int64, err error) {
 	if v.n > limit-v.off {
 		return v, 0, format.Malformed("a value at %d of %d bytes goes beyond %d", at, v.n, limit)
 	}
-	switch v.kind {
-	case 'B', 'C':
-		v.bits = uint64(int64(int8(b[0])))
-	case 'Z':
-		v.bits = uint64(b[0])
-	case 'Y':
-		v.bits = uint64(int64(int16(r.order.Uint16(b))))
-	case 'I':
-		v.bits = uint64(int64(int32(r.order.Uint32(b))))
-	case 'F':
-		v.bits = math.Float64bits(float64(math.Float32frombits(r.order.Uint32(b))))
-	case 'L', 'D':
-		v.bits = r.order.Uint64(b)
-	}
+	v.bits = r.bits(v.kind, b)
 	return v, v.off + v.n, nil
+}
+
+// bits returns a number; 0 of what is none.
+func (f *file) bits(kind byte, b []byte) uint64 {
+	switch kind {
+	case 'B', 'C':
+		return uint64(int64(int8(b[0])))
+	case 'Z':
+		return uint64(b[0])
+	case 'Y':
+		return uint64(int64(int16(f.order.Uint16(b))))
+	case 'I':
+		return uint64(int64(int32(f.order.Uint32(b))))
+	case 'F':
+		return math.Float64bits(float64(math.Float32frombits(f.order.Uint32(b))))
+	case 'L', 'D':
+		return f.order.Uint64(b)
+	}
+	return 0
 }
 
 // tail is how a binary file ends.

@@ -25,11 +25,16 @@ func (Format) Elements(ctx context.Context, in format.Input) ([]format.Element, 
 		return nil, err
 	}
 	var out []format.Element
+	seen := map[string]bool{}
 	add := func(o *object) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		e, err := s.element(o)
+		for seen[e.ID] { // of what is no object, and is called as one
+			e.ID, e.Stable = e.ID+"'", ""
+		}
+		seen[e.ID] = true
 		if err == nil {
 			out = append(out, e)
 		}

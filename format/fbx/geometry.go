@@ -149,14 +149,55 @@ func (g *geometry) material(polygon, corner int, of int) int {
 	return int(r[0])
 }
 
-// mesh makes triangles; materials are the model's. One vertex stands for corners that are equal in all.
+// builder makes vertices of corners: one stands for those that are equal in all. Those at a position are chained; of
+// the few positions that have many a map knows them.
+type builder struct {
+	*geometry
+	mesh  *mesh.Mesh
+	first []uint32 // by position: its first vertex, from 1
+	next  []uint32 // by vertex: another at its position, from 1
+	many  map[corner]uint32
+}
+
+// corner is a position and what else is of it: texture coordinates, normal, colour.
+type corner struct {
+	position int32
+	more     [9]float32
+}
+
+const maxChain = 16
+
+func (b *builder) vertex(polygon, i int) uint32 {
+	c := corner{position: b.corners[i]}
+	fill(c.more[0:2], b.uvs.row(polygon, i, c.position))
+	fill(c.more[2:5], b.normals.row(polygon, i, c.position))
+	fill(c.more[5:9], b.colors.row(polygon, i, c.position))
+	m, steps, last := b.mesh, 0, &b.first[c.position]
+	for ; *last != 0 && steps < maxChain; steps++ {
+		v := *last - 1
+		if m.UVs[v] == [2]float32(c.more[0:2]) && m.Normals[v] == [3]float32(c.more[2:5]) && m.Colors[v] == [4]float32(c.more[5:9]) {
+			return v
+		}
+		last = &b.next[v]
+	}
+	v := uint32(len(m.Positions))
+	if steps == maxChain {
+		if n, ok := b.many[c]; ok {
+			return n
+		}
+		b.many[c] = v
+	} else {
+		*last = v + 1
+	}
+	m.Positions, b.next = append(m.Positions, b.at(c.position)), append(b.next, 0)
+	m.UVs, m.Normals, m.Colors = append(m.UVs, [2]float32(c.more[0:2])), append(m.Normals, [3]float32(c.more[2:5])), append(m.Colors, [4]float32(c.more[5:9]))
+	return v
+}
+
+// mesh makes triangles, those of one material together; materials are the model's.
 func (g *geometry) mesh(materials []int) *mesh.Mesh {
 	m := &mesh.Mesh{}
-	type key struct {
-		position int32
-		v        [9]float32
-	}
-	place := map[key]uint32{}
+	b := builder{geometry: g, mesh: m, first: make([]uint32, len(g.positions)/3), many: map[corner]uint32{}}
 	byMaterial := make([][]int, len(materials)+1)
 	from := 0
 	for i, end := range g.ends {
@@ -176,20 +217,7 @@ func (g *geometry) mesh(materials []int) *mesh.Mesh {
 			}
 			polygon = polygon[:0]
 			for c := from; c < g.ends[i]; c++ {
-				at := key{position: g.corners[c]}
-				fill(at.v[0:2], g.uvs.row(i, c, at.position))
-				fill(at.v[2:5], g.normals.row(i, c, at.position))
-				fill(at.v[5:9], g.colors.row(i, c, at.position))
-				v, ok := place[at]
-				if !ok {
-					v = uint32(len(m.Positions))
-					place[at] = v
-					m.Positions = append(m.Positions, g.at(at.position))
-					m.UVs = append(m.UVs, [2]float32(at.v[0:2]))
-					m.Normals = append(m.Normals, [3]float32(at.v[2:5]))
-					m.Colors = append(m.Colors, [4]float32(at.v[5:9]))
-				}
-				polygon = append(polygon, v)
+				polygon = append(polygon, b.vertex(i, c))
 			}
 			m.Faces++
 			m.Triangles = shape.Triangles(m.Triangles, polygon, func(v uint32) [3]float64 { return m.Positions[v] })

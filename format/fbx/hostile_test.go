@@ -110,7 +110,7 @@ func TestLoops(t *testing.T) {
 	if err != nil || len(m.Objects) != 2 {
 		t.Errorf("%+v, %v", m, err)
 	}
-	if list, err := format.Elements(t.Context(), Format{}, in); err != nil || len(list) != 9 {
+	if list, err := format.Elements(t.Context(), Format{}, in); err != nil || len(list) != 10 {
 		t.Errorf("%d, %v", len(list), err)
 	}
 }

@@ -217,6 +217,7 @@ func rig(id func(int64) int64, content []byte) []item {
 			of("Material", n(7), class{"Wood", "Material"}, ""),
 			of("Texture", n(8), class{"Wood", "Texture"}, "").with(of("Media", class{"wood", "Video"}), of("FileName", `C:\art\wood.png`), of("RelativeFilename", `tex\wood.png`)),
 			video,
+			of("Pose", n(9), class{"Bind", "Pose"}, "BindPose").with(of("PoseNode").with(of("Node", n(4)), of("Matrix", []float64{1, 0, 0, 1}))),
 		),
 		of("Connections").with(
 			of("C", "OO", n(2), int64(0)), of("C", "OO", n(4), int64(0)), of("C", "OO", n(3), n(4)),

@@ -119,9 +119,7 @@ func (s *scene) spot(out []spot, o *object, n *node, at int) []spot {
 	if r.Style == format.Relative {
 		r.Path = strings.TrimPrefix(r.Path, "./")
 	}
-	if i := strings.LastIndexByte(r.Path, '.'); i > 0 && strings.Contains(strings.ToUpper(r.Path), "<UDIM>") {
-		r.Sequence = true
-	}
+	r.Sequence = strings.Contains(strings.ToUpper(r.Path), "<UDIM>")
 	if r.Path == "" {
 		return out
 	}

@@ -25,7 +25,7 @@ func TestIDsAndEncodings(t *testing.T) {
 	for _, e := range want {
 		names = append(names, e.ID)
 	}
-	if got := strings.Join(names, " "); got != "object:A[1] object:Turn object:Turn/A mesh:Quads material:Plain material:Wood texture:Wood image:wood settings:" {
+	if got := strings.Join(names, " "); got != "object:A[1] object:Turn object:Turn/A mesh:Quads material:Plain material:Wood texture:Wood image:wood pose:Bind settings:" {
 		t.Errorf("%s", got)
 	}
 	if want[2].Parent != "object:Turn" || want[2].Bounds[0] != -2 || want[2].Bounds[4] != 4 {
