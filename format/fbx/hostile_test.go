@@ -41,11 +41,11 @@ func hostile() map[string][]byte {
 	sum := bytes.Clone(scene)
 	size := int(binary.LittleEndian.Uint32(sum[at+9:]))
 	sum[at+13+size-1] ^= 1
-	nested := making{version: 7400, text: true}.file(deep)
+	nested := making{version: 7400, text: true}.file(append(rig(ids(1), nil), deep)...)
 	return map[string][]byte{
 		"more numbers than there are": longer, "fewer numbers than there are": shorter, "numbers without end": huge,
 		"an end behind the file's": end, "values without end": values, "a wrong sum": sum,
-		"deep": k.file(deep), "deep text": nested, "cut": cut[:len(cut)-30], "nothing but a head": scene[:27], "half a head": scene[:20],
+		"deep": k.file(append(rig(ids(1), nil), deep)...), "deep text": nested, "cut": cut[:len(cut)-30], "nothing but a head": scene[:27], "half a head": scene[:20],
 		"a corner that is not there":   k.file(mesh([]float64{0, 0, 0}, []int32{0, 1, -3})...),
 		"an array of text without end": []byte("; FBX 7.4.0 project file\nFBXHeaderExtension: {\nFBXVersion: 7400\n}\nObjects: {\nVertices: *3 {\na: 1,2"),
 		"an array of text that is not": []byte("; FBX 7.4.0 project file\nFBXHeaderExtension: {\nFBXVersion: 7400\n}\nObjects: {\nVertices: *3 {\na: 1,2\n}\n}\n"),
