@@ -119,10 +119,11 @@ func (f *file) string(v *value) (string, error) {
 	if f.ascii != nil {
 		return unquote(string(f.ascii[v.off : v.off+v.n])), nil
 	}
-	b, err := f.win.At(v.off, int(min(v.n, maxString)))
-	if v.n > 128<<10 {
-		b, err = format.ReadSpan(f.in, v.off, v.n, maxString)
+	if v.n > 4<<10 {
+		b, err := format.ReadSpan(f.in, v.off, v.n, maxString)
+		return string(b), err
 	}
+	b, err := f.win.At(v.off, int(v.n))
 	return string(b), err
 }
 

@@ -225,11 +225,11 @@ func (s *scanner) array() (v value, ok bool, err error) {
 		}
 		s.at = end + bytes.IndexByte(s.ascii[end:], ':') + 1
 	}
-	close := bytes.IndexByte(s.ascii[s.at:], '}')
-	if close < 0 {
+	brace := bytes.IndexByte(s.ascii[s.at:], '}')
+	if brace < 0 {
 		return v, false, format.Malformed("the file ends within the array at %d", start)
 	}
-	v = value{kind: 'A', count: uint32(count), off: int64(s.at), n: int64(close)}
-	s.at += close + 1
+	v = value{kind: 'A', count: uint32(count), off: int64(s.at), n: int64(brace)}
+	s.at += brace + 1
 	return v, true, nil
 }

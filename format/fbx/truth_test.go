@@ -94,8 +94,12 @@ func differ(m *mesh.Model, want [][3]float64, faces int) string {
 	return ""
 }
 
-// expected are the published geometries of sample files, by the names that files begin with. Those of moments of an
-// animation, of caches, subdivision and skins are not of the pose that the file has.
+// expected is the published geometry of a sample file, by the name that the file begins with. Not compared are
+// max6_teapot, of version 3000, of which only the structure is known, and maya_cache_sine_12, a moment of a cache.
+//
+// Of all that is published with the samples' origin, 89 files of versions 6100 to 7700 are the same; others show what is
+// not of the pose that the file has: subdivided surfaces, NURBS, skins and morphs as they move, and units and axes that
+// were converted.
 func expected(files map[string][]byte, name string) []byte {
 	stem := strings.TrimSuffix(name, path.Ext(name))
 	for _, end := range []string{"_ascii", "_binary", "_big_endian_7500", "_leading_comma"} {
