@@ -9,6 +9,7 @@ import (
 	"varve/format/collada"
 	"varve/format/dds"
 	"varve/format/exr"
+	"varve/format/fbx"
 	"varve/format/gif"
 	"varve/format/gltf"
 	"varve/format/godot"
@@ -49,7 +50,7 @@ func formats() format.Set {
 	return format.Set{
 		png.Format{}, jpeg.Format{}, gif.Format{}, bmp.Format{}, tiff.Format{}, webp.Format{}, dds.Format{}, exr.Format{}, hdr.Format{}, pnm.Format{},
 		psd.Format{}, kra.Format{}, ora.Format{}, xcf.Format{}, aseprite.Format{}, blend.Format{}, gltf.Format{},
-		safetensors.Format{}, ply.Format{}, stl.Format{}, threemf.Format{}, usd.Format{}, collada.Format{}, svg.Format{}, obj.Format{}, obj.Library{},
+		safetensors.Format{}, ply.Format{}, stl.Format{}, threemf.Format{}, usd.Format{}, collada.Format{}, fbx.Format{}, svg.Format{}, obj.Format{}, obj.Library{},
 		godot.Format{}, godot.Binary{}, godot.Script{}, unity.Format{}, unity.Text{}, unreal.Format{}, unreal.Settings{}, tiled.Format{}, pxo.Format{},
 		maya.Format{}, nuke.Format{}, mtlx.Format{}, adobe.Premiere{}, adobe.AfterEffects{}, substance.Format{}, substance.Archive{}, houdini.Format{}, web.Page{}, web.Sheet{},
 		tga.Format{}, preview.Format{},

@@ -44,6 +44,7 @@ func kinds() map[string]kind {
 		"3mf":             {"3MF", ".3mf", ""},
 		"usd":             {"USD as text, and packages", ".usda .usd .usdz", "of binary layers only what they need is read"},
 		"collada":         {"Collada", ".dae .zae", "skins and animations are not drawn"},
+		"fbx":             {"Autodesk FBX, binary and text", ".fbx", "no grafts; NURBS, subdivision, skins and morphs are not drawn; before version 6 only whether it is whole"},
 		"svg":             {"SVG", ".svg", "text, filters, patterns, markers and pictures in it are not drawn"},
 		"safetensors":     {"Weights", ".safetensors", "only where tensors lie, for storing them smaller"},
 		"godot":           {"Godot scenes, resources and settings", ".tscn .escn .tres .import .godot .uid .cfg", "grafts are refused where what a node needs is gone; classes of C# are not followed"},
