@@ -204,6 +204,12 @@ func (b *builder) edge(from int, r *format.Reference) {
 // file adds an edge to the file at a path. Where nothing is, it is missing, if the folder that the path begins at is one
 // of the project.
 func (b *builder) file(from int, r *format.Reference, at string, rooted bool) {
+	if r.Endings == "" { // nearly all
+		if to, ok := b.g.byPath[at]; ok {
+			b.add(from, to, r, at, Found)
+			return
+		}
+	}
 	for ending := range strings.SplitSeq(r.Endings, "|") {
 		if to, ok := b.g.byPath[at+ending]; ok {
 			b.add(from, to, r, at+ending, Found)
