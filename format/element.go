@@ -55,6 +55,10 @@ func HashOf(parts ...[]byte) string {
 // MaxElements bounds the elements of a file.
 const MaxElements = 1 << 20
 
+// MaxNames bounds the ids and names of all elements of a file together, in bytes: they are kept, and one parent's id is
+// that of all its children.
+const MaxNames = 256 << 20
+
 // Elementer lists what is inside a file, as the application does: in its order, each after the one that it is in.
 type Elementer interface {
 	Elements(ctx context.Context, in Input) ([]Element, error)

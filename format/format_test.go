@@ -2,9 +2,12 @@ package format
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -79,5 +82,31 @@ func TestSetShowsTheHead(t *testing.T) {
 	}
 	if got := (Set{}).Regions("x", nil, 10); got != nil {
 		t.Errorf("of no formats: %v", got)
+	}
+}
+
+// listed is a format of files with these elements.
+type listed struct {
+	says
+	list []Element
+}
+
+func (l listed) Elements(context.Context, Input) ([]Element, error) { return l.list, nil }
+
+// TestNamesAreBounded: one long id that is the parent of many is as long as all of them together.
+func TestNamesAreBounded(t *testing.T) {
+	long := strings.Repeat("x", 100_000)
+	l := listed{list: []Element{{ID: long}}}
+	for i := range 1000 {
+		l.list = append(l.list, Element{ID: strconv.Itoa(i), Parent: long})
+	}
+	if _, err := Elements(t.Context(), l, Bytes(nil)); err != nil {
+		t.Errorf("100 MB of names: %v", err)
+	}
+	for i := range 2000 {
+		l.list = append(l.list, Element{ID: strconv.Itoa(1000 + i), Parent: long})
+	}
+	if _, err := Elements(t.Context(), l, Bytes(nil)); !errors.Is(err, ErrLimit) {
+		t.Errorf("300 MB of names: %v", err)
 	}
 }

@@ -68,8 +68,12 @@ func sound(list []Element) error {
 		return fmt.Errorf("%d elements: %w", len(list), ErrLimit)
 	}
 	seen := make(map[string]bool, len(list))
+	names := 0
 	for i := range list {
 		e := &list[i]
+		if names += len(e.ID) + len(e.Stable) + len(e.Parent) + len(e.Name); names > MaxNames {
+			return fmt.Errorf("names of more than %d bytes: %w", MaxNames, ErrLimit)
+		}
 		if e.ID == "" || seen[e.ID] {
 			return fmt.Errorf("two elements have the id %q", e.ID)
 		}

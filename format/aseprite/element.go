@@ -39,6 +39,9 @@ func (s *sprite) unique(id string) string {
 	return out
 }
 
+// maxTrail bounds the names of groups that stand before a layer's, in bytes: they are repeated for each.
+const maxTrail = 4096
+
 // name gives all elements their ids.
 func (s *sprite) name() {
 	paths := map[*layer]string{}
@@ -48,7 +51,7 @@ func (s *sprite) name() {
 	}
 	for _, l := range s.layers {
 		p := l.name
-		if l.parent != nil {
+		if l.parent != nil && len(paths[l.parent]) < maxTrail {
 			p = paths[l.parent] + "/" + l.name
 		}
 		paths[l] = p

@@ -292,3 +292,23 @@ func TestHostile(t *testing.T) {
 func FuzzAseprite(f *testing.F) {
 	formattest.Fuzz(f, Format{}, map[string][]byte{"old": old(), "links": build(2, [][]byte{aLayer("A", 0, 1, 0), aLayer("B", 1, 0, 0), aCel(1, 7)}, [][]byte{aLink(1, 0)})})
 }
+
+// TestLongGroup: a group's name does not make the ids of many layers larger than the file.
+func TestLongGroup(t *testing.T) {
+	chunks := [][]byte{aLayer(strings.Repeat("x", 60_000), 0, 1, 0)}
+	for range 2000 {
+		chunks = append(chunks, aLayer("a", 1, 0, 0))
+	}
+	b := build(0, chunks)
+	list, err := format.Elements(t.Context(), Format{}, format.Bytes(b))
+	if err != nil || len(list) < 2001 {
+		t.Fatal(len(list), err)
+	}
+	n := 0
+	for _, e := range list {
+		n += len(e.ID)
+	}
+	if n > 4*len(b) {
+		t.Errorf("%d bytes of ids of a file of %d", n, len(b))
+	}
+}

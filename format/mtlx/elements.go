@@ -49,7 +49,7 @@ func (f *file) ids() map[*xmlspan.Node]string {
 		if id == "" {
 			id = n.Local()
 		}
-		if parent != nil {
+		if parent != nil && len(out[parent]) < maxPath {
 			id = out[parent] + "/" + id
 		}
 		for used[id] > 0 {

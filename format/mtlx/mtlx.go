@@ -41,6 +41,10 @@ import (
 // maxText is the most that a document may have, in bytes.
 const maxText = 1 << 28
 
+// maxPath is the longest path that leads to a file or stands before an id, in bytes: what a document repeats may not make
+// it larger than it is.
+const maxPath = 4096
+
 // Format is the format. It has no state.
 type Format struct{}
 

@@ -117,3 +117,34 @@ func TestContract(t *testing.T) {
 func FuzzDocument(f *testing.F) {
 	formattest.Fuzz(f, Format{}, map[string][]byte{"a.mtlx": []byte(text)})
 }
+
+// TestRepeated: what a document repeats for each of many (names, prefixes, tokens) does not make a small one large.
+func TestRepeated(t *testing.T) {
+	long := strings.Repeat("x", 100_000)
+	many := strings.Repeat(`<image><input name="file" type="filename" value="[a][a][a]"/></image>`, 1000)
+	for name, doc := range map[string]string{
+		"names":    `<materialx version="1.38"><nodegraph name="` + long + `">` + many + `</nodegraph></materialx>`,
+		"prefixes": `<materialx version="1.38" fileprefix="` + long + `">` + many + `</materialx>`,
+		"tokens":   `<materialx version="1.38"><nodegraph><token name="a" value="` + long + `"/>` + many + `</nodegraph></materialx>`,
+		"many":     `<materialx version="1.38"><nodegraph><token name="a" value="` + long[:200] + `"/><input name="file" type="filename" value="` + strings.Repeat("[a]", 1000) + `"/></nodegraph></materialx>`,
+	} {
+		list, err := format.Elements(t.Context(), Format{}, format.Bytes([]byte(doc)))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		refs, err := format.References(t.Context(), Format{}, format.Bytes([]byte(doc)))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		n := 0
+		for _, e := range list {
+			n += len(e.ID)
+		}
+		for _, r := range refs {
+			n += len(r.Path)
+		}
+		if n > 10*len(doc) {
+			t.Errorf("%s: %d bytes of a document of %d", name, n, len(doc))
+		}
+	}
+}

@@ -41,8 +41,13 @@ func (f *file) references(ctx context.Context) ([]format.Reference, error) {
 				if _, style := splice.Path(means); style == format.Relative { // a whole path gets none
 					means = f.prefix(n) + means
 				}
-				means = f.several(n, means)
+				if len(means) <= maxPath {
+					means = f.several(n, means)
+				}
 			default:
+				continue
+			}
+			if len(means) > maxPath { // no file has such a path
 				continue
 			}
 			if r.Path, r.Style = splice.Path(means); r.Path == "" || r.Path == "*" || strings.HasSuffix(r.Path, "*.*") {
@@ -66,7 +71,7 @@ func (f *file) references(ctx context.Context) ([]format.Reference, error) {
 // prefix is the fileprefix of the innermost that n is in and that has one.
 func (f *file) prefix(n *xmlspan.Node) string {
 	for ; n != nil; n = n.Parent {
-		if p, ok := f.doc.Has(n, "fileprefix"); ok {
+		if p, ok := f.doc.Has(n, "fileprefix"); ok && len(p) <= maxPath {
 			return p
 		}
 	}
@@ -93,12 +98,15 @@ func (f *file) several(n *xmlspan.Node, p string) string {
 	})
 }
 
+// maxToken bounds what stands for a token, in bytes: a path may have many.
+const maxToken = 255
+
 // token returns the value of a token of what n is in; * where it gets one elsewhere.
 func (f *file) token(n *xmlspan.Node, name string) string {
 	for ; n != nil; n = n.Parent {
 		for _, k := range n.Kids {
 			if k.Local() == "token" && f.doc.Get(k, "name") == name {
-				if v, ok := f.doc.Has(k, "value"); ok && v != "" {
+				if v, ok := f.doc.Has(k, "value"); ok && v != "" && len(v) <= maxToken {
 					return v
 				}
 			}

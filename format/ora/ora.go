@@ -134,6 +134,9 @@ func unwrap(in format.Input) (format.Input, error) {
 	return format.Bytes(b), nil
 }
 
+// maxTrail bounds the names of stacks that stand before a layer's, in bytes: they are repeated for each.
+const maxTrail = 4096
+
 // read reads what is in a stack.
 func (d *document) read(up *layers.Layer, trail string) {
 	for _, k := range up.Node.Kids {
@@ -143,6 +146,9 @@ func (d *document) read(up *layers.Layer, trail string) {
 			continue
 		}
 		l := &layers.Layer{Node: k, Doc: d.xml, Up: up, Kind: k.Local(), Name: d.xml.Get(k, "name")}
+		if len(trail) > maxTrail {
+			trail = ""
+		}
 		l.Key = trail + "/" + strings.ReplaceAll(l.Name, "/", "//")
 		up.Kids = append(up.Kids, l)
 		d.list = append(d.list, l)

@@ -300,3 +300,19 @@ func Fuzz(f *testing.F) {
 		"b": made(f, `<stack name="s"><layer name="x" src="a" x="1"/></stack>`, map[string]image.Image{"a": red, merged: red, thumbnail: red}),
 	})
 }
+
+// TestLongStack: a group's name does not make the ids of many groups larger than the document.
+func TestLongStack(t *testing.T) {
+	text := "<stack name='" + strings.Repeat("x", 100_000) + "'>" + strings.Repeat("<stack name='a'/>", 2000) + "</stack>"
+	list, err := format.Elements(t.Context(), Format{}, format.Bytes(made(t, text, nil)))
+	if err != nil || len(list) != 2001 {
+		t.Fatal(len(list), err)
+	}
+	n := 0
+	for _, e := range list {
+		n += len(e.ID)
+	}
+	if n > 4*len(text) {
+		t.Errorf("%d bytes of ids of a text of %d", n, len(text))
+	}
+}

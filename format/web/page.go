@@ -83,6 +83,9 @@ func (t *tag) get(f *found, name string) string {
 func (f *found) tag(t *tag) {
 	if t.name == "base" && f.base == "" {
 		f.base = t.get(f, "href")
+		if len(f.base) > maxBase {
+			f.base = ""
+		}
 		return
 	}
 	seen := map[string]bool{}

@@ -27,6 +27,9 @@ import (
 	"varve/format/splice"
 )
 
+// maxBase is the longest base that counts, in bytes: it stands before each path.
+const maxBase = 4096
+
 // maxText is the most that a file may have, in bytes.
 const maxText = 1 << 27
 

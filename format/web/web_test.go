@@ -164,3 +164,19 @@ func FuzzPage(f *testing.F) {
 func FuzzSheet(f *testing.F) {
 	formattest.Fuzz(f, Sheet{}, map[string][]byte{"a.css": []byte(page[strings.Index(page, "@import"):strings.Index(page, "</style>")])})
 }
+
+// TestLongBase: a base that no address has does not stand before each path.
+func TestLongBase(t *testing.T) {
+	page := `<html><base href="` + strings.Repeat("x", 100_000) + `/">` + strings.Repeat(`<img src="a.png">`, 2000)
+	refs, err := format.References(t.Context(), Page{}, format.Bytes([]byte(page)))
+	if err != nil || len(refs) != 2000 {
+		t.Fatal(len(refs), err)
+	}
+	n := 0
+	for _, r := range refs {
+		n += len(r.Path)
+	}
+	if n > len(page) {
+		t.Errorf("%d bytes of a page of %d", n, len(page))
+	}
+}
