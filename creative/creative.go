@@ -9,6 +9,7 @@
 package creative
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -28,6 +29,8 @@ type Studio struct {
 	Project *varve.Project
 	Formats format.Set
 	Ignore  varve.IgnoreSettings // of the safety snapshots
+	// Patience is how long a format may look at one file of many; 0: two minutes.
+	Patience time.Duration
 }
 
 // Item is a file at a moment, and what kind of file it is.
@@ -126,16 +129,16 @@ func (it *Item) key(what string) (string, error) {
 	return what + "/" + generation + "/" + of + "/" + content, err
 }
 
-// patience is how long a format may look at one file of many.
-const patience = 2 * time.Minute
+// errSlow says that a format was not waited for. It is an ErrLimit, and not one of the content: another time it may do.
+var errSlow = fmt.Errorf("it takes too long: %w", format.ErrLimit)
 
-// limited ends what takes longer than patience, with ErrLimit.
-func limited[T any](ctx context.Context, make func(context.Context) (T, error)) (T, error) {
-	timed, cancel := context.WithTimeout(ctx, patience)
+// limited ends what takes longer than the studio's patience, with errSlow.
+func limited[T any](ctx context.Context, st *Studio, make func(context.Context) (T, error)) (T, error) {
+	timed, cancel := context.WithTimeout(ctx, cmp.Or(st.Patience, 2*time.Minute))
 	defer cancel()
 	out, err := make(timed)
 	if err != nil && ctx.Err() == nil && timed.Err() != nil {
-		err = fmt.Errorf("it takes more than %v: %w", patience, format.ErrLimit)
+		err = errSlow
 	}
 	return out, err
 }
@@ -145,7 +148,7 @@ func limited[T any](ctx context.Context, make func(context.Context) (T, error)) 
 // content. Of the folder's files nothing is: they are about to change.
 func remembered[T any](ctx context.Context, it *Item, what string, make func(context.Context) (T, error)) (out T, err error) {
 	if it.Snapshot == nil {
-		return limited(ctx, make)
+		return limited(ctx, it.studio, make)
 	}
 	key, err := it.key(what)
 	if err != nil {
@@ -157,7 +160,7 @@ func remembered[T any](ctx context.Context, it *Item, what string, make func(con
 			return r.Value, r.err()
 		}
 	}
-	out, err = limited(ctx, make)
+	out, err = limited(ctx, it.studio, make)
 	r := result[T]{Value: out, Beside: it.placed.seen()}
 	switch {
 	case errors.Is(err, format.ErrMalformed):

@@ -27,6 +27,7 @@ import (
 //	E                                the end
 type doc struct {
 	asked *atomic.Int64                        // how often a file was parsed
+	slow  bool                                 // it looks at a file for ever
 	along bool                                 // grafts bring a layer "Base" along
 	twist func(o *format.Output, b []byte) any // makes grafts wrong; nil
 }
@@ -147,7 +148,11 @@ func (d doc) Graft(_ context.Context, into, from format.Input, ids []string) (*f
 	return &format.Grafting{Content: o, Stale: []string{"preview"}}, nil
 }
 
-func (d doc) References(_ context.Context, in format.Input) ([]format.Reference, error) {
+func (d doc) References(ctx context.Context, in format.Input) ([]format.Reference, error) {
+	if d.slow {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	lines, err := d.parse(in)
 	var out []format.Reference
 	for _, l := range lines {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"varve/format"
 )
@@ -213,6 +214,22 @@ func TestNewFormat(t *testing.T) {
 			t.Errorf("%d: %d edges, %v", i, len(g.Edges), err)
 		}
 		a.reopen(doc{asked: &a.asked})
+	}
+}
+
+// TestSlow: a file that takes too long is not waited for, is told, and is looked at again another time.
+func TestSlow(t *testing.T) {
+	a := newAtelier(t)
+	a.reopen(doc{asked: &a.asked, slow: true})
+	a.Patience = 20 * time.Millisecond
+	s := a.snap(map[string]string{"a.doc": "DOC; R relative b.txt", "b.txt": "b"})
+	g, err := a.Graph(t.Context(), s)
+	if err != nil || len(g.Edges) != 0 || !strings.Contains(g.Nodes[0].Broken, "takes too long") {
+		t.Errorf("%+v, %v", g, err)
+	}
+	a.reopen(doc{asked: &a.asked})
+	if g, err = a.Graph(t.Context(), s); err != nil || len(g.Edges) != 1 {
+		t.Errorf("another time %+v, %v", g, err)
 	}
 }
 

@@ -72,7 +72,7 @@ func (m *memory) fact(ctx context.Context, s *varve.Snapshot, file *varve.File) 
 		return nil, err
 	}
 	defer it.Close()
-	f, err := limited(ctx, func(ctx context.Context) (*fact, error) {
+	f, err := limited(ctx, m.studio, func(ctx context.Context) (*fact, error) {
 		f := &fact{}
 		var err error
 		if f.References, err = format.References(ctx, it.Format, it.Input); err == nil {
@@ -88,7 +88,9 @@ func (m *memory) fact(ctx context.Context, s *varve.Snapshot, file *varve.File) 
 	default:
 		return nil, err
 	}
-	shelf.by[key], shelf.changed = f, true
+	if !errors.Is(err, errSlow) {
+		shelf.by[key], shelf.changed = f, true
+	}
 	return f, nil
 }
 
