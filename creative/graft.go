@@ -36,7 +36,12 @@ type Need struct {
 // looked at: it is whole, has the elements as they were, and every other as it is. A *format.Refusal says why it
 // cannot be done right.
 func (st *Studio) PlanGraft(ctx context.Context, into, from *Item, names []string) (*Graft, error) {
-	if into.Format == nil || from.Format == nil || into.Format.Name() != from.Format.Name() {
+	for _, it := range []*Item{into, from} {
+		if it.Format == nil {
+			return nil, &format.Refusal{Reason: fmt.Sprintf("no format knows %s", it.Ref()), Advice: "restore the whole file"}
+		}
+	}
+	if into.Format.Name() != from.Format.Name() {
 		return nil, &format.Refusal{Reason: fmt.Sprintf("%s and %s are not of one kind", into.Ref(), from.Ref()), Advice: "take both from versions of one file"}
 	}
 	g := &Graft{into: into, from: from}
