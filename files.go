@@ -47,7 +47,7 @@ func (v *Vault) SnapFiles(ctx context.Context, name string, files []KeptFile, o 
 	if err != nil {
 		return nil, nil, err
 	}
-	o.Ignore, o.onlyChanged = IgnoreSettings{Presets: []string{}}, true
+	o.Ignore, o.IfChanged = IgnoreSettings{Presets: []string{}}, true
 	s, err := p.Snap(ctx, o)
 	return p, s, err
 }

@@ -48,7 +48,7 @@ func (p *Project) Put(ctx context.Context, o PutOptions) (*PutResult, error) {
 	if p.dir == nil {
 		return nil, errors.New("the project's folder is not known here")
 	}
-	safety, err := p.Snap(ctx, SnapOptions{Message: "before " + o.Summary, Ignore: o.Ignore, reason: history.Safety, onlyChanged: true})
+	safety, err := p.Snap(ctx, SnapOptions{Message: "before " + o.Summary, Ignore: o.Ignore, reason: history.Safety, IfChanged: true})
 	if err != nil {
 		return nil, fmt.Errorf("safety snapshot: %w", err)
 	}

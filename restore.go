@@ -98,7 +98,7 @@ func (p *Project) restoreInPlace(ctx context.Context, o RestoreOptions, mark fun
 		return p.apply(ctx, o, restore.Options{Target: p.dir, HasLive: true, Live: res.Root, Delete: o.Delete,
 			NewGet: func() tree.Getter { return p.v.draftGetter(d) }})
 	}
-	safety, err := p.Snap(ctx, SnapOptions{Message: "before restore of " + o.Snapshot.Ref(), Ignore: o.Ignore, reason: history.Safety, onlyChanged: true})
+	safety, err := p.Snap(ctx, SnapOptions{Message: "before restore of " + o.Snapshot.Ref(), Ignore: o.Ignore, reason: history.Safety, IfChanged: true})
 	if err != nil {
 		return nil, fmt.Errorf("safety snapshot: %w", err)
 	}

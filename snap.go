@@ -24,9 +24,9 @@ type SnapOptions struct {
 	Tags    map[string]string
 	Ignore  IgnoreSettings
 	Best    bool // compress harder
-	reason  string
-	// onlyChanged takes no snapshot if the folder is as the last one has it, and returns that.
-	onlyChanged bool
+	// IfChanged takes no snapshot if the folder is as the last one has it, and returns that.
+	IfChanged bool
+	reason    string
 }
 
 // Snap takes a snapshot of the project. Some files may not have been readable: they are in Errors, and
@@ -75,7 +75,7 @@ func (p *Project) snap(ctx context.Context, o SnapOptions) (*Snapshot, error) {
 		if err != nil {
 			return err
 		}
-		if o.onlyChanged && latest != nil && res.Root == latest.Root && len(res.Errors) == 0 {
+		if o.IfChanged && latest != nil && res.Root == latest.Root && len(res.Errors) == 0 {
 			snap = latest
 			return nil
 		}

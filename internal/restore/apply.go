@@ -137,6 +137,9 @@ func (a *applying) run(ctx context.Context) error {
 	if err := errors.Join(a.fatal(), ctx.Err()); err != nil {
 		return err
 	}
+	if n := len(a.result.Errors); n > 0 && a.opt.Whole {
+		return fmt.Errorf("%w: %d of them, the first is %s: %w", ErrLacking, n, a.result.Errors[0].Path, a.result.Errors[0].Err)
+	}
 	// From here on nothing is broken off: half of the names would be the worst of both trees.
 	ctx = context.WithoutCancel(ctx)
 	a.stage.forget()

@@ -40,11 +40,12 @@ import (
 
 // Errors of this package, to be told apart with errors.Is.
 var (
-	ErrConflict = errors.New("the target cannot take the tree as it is")
-	ErrChanged  = errors.New("changed meanwhile")
-	ErrUnknown  = errors.New("something unknown is in the way")
-	ErrNoSpace  = errors.New("not enough space in the target")
-	ErrSize     = errors.New("restored file has another size than its entry")
+	ErrConflict   = errors.New("the target cannot take the tree as it is")
+	ErrChanged    = errors.New("changed meanwhile")
+	ErrUnknown    = errors.New("something unknown is in the way")
+	ErrNoSpace    = errors.New("not enough space in the target")
+	ErrLacking = errors.New("not everything could be had, so nothing was changed")
+	ErrSize       = errors.New("restored file has another size than its entry")
 )
 
 // Options say what to restore and where to.
@@ -61,6 +62,7 @@ type Options struct {
 	Delete  bool // in place: remove what Live has and Root has not
 	Owner   bool // set owners, setuid, setgid and the attributes security.* and trusted.*
 	Rename  bool // names that are one for the target become name~2, name~3 …
+	Whole   bool // publish nothing unless everything could be built: ErrLacking otherwise
 	NoProbe bool // do not find out how the target compares names; none are then found to collide
 
 	Workers  int            // goroutines that decode and write; 0: 2
