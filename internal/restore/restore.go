@@ -40,12 +40,12 @@ import (
 
 // Errors of this package, to be told apart with errors.Is.
 var (
-	ErrConflict   = errors.New("the target cannot take the tree as it is")
-	ErrChanged    = errors.New("changed meanwhile")
-	ErrUnknown    = errors.New("something unknown is in the way")
-	ErrNoSpace    = errors.New("not enough space in the target")
-	ErrLacking = errors.New("not everything could be had, so nothing was changed")
-	ErrSize       = errors.New("restored file has another size than its entry")
+	ErrConflict = errors.New("the target cannot take the tree as it is")
+	ErrChanged  = errors.New("changed meanwhile")
+	ErrUnknown  = errors.New("something unknown is in the way")
+	ErrNoSpace  = errors.New("not enough space in the target")
+	ErrLacking  = errors.New("not everything could be had, so nothing was changed")
+	ErrSize     = errors.New("restored file has another size than its entry")
 )
 
 // Options say what to restore and where to.
