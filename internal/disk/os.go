@@ -3,6 +3,7 @@ package disk
 import (
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -26,3 +27,6 @@ func Create(path string) (Dir, error) {
 	}
 	return Open(path)
 }
+
+// Location returns the directory's absolute path.
+func (d *osDir) Location() (string, error) { return filepath.Abs(d.path) }

@@ -15,6 +15,10 @@ var ErrTooLarge = errors.New("larger than the limit")
 // Reopener is a Dir that can open itself once more.
 type Reopener interface{ Reopen() (Dir, error) }
 
+// Located is a Dir of the machine's own file system that can say where it is, absolutely, for what has to open files
+// by their paths.
+type Located interface{ Location() (string, error) }
+
 // CheckName returns ErrName unless name is one path element of this system.
 func CheckName(name string) error {
 	if name == "" || name == "." || name == ".." || !validName(name) {

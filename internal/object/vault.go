@@ -26,7 +26,7 @@ const Format = 1
 // Room reports whether names in a store that begin with dir and a slash are a vault's.
 func Room(dir string) bool {
 	switch dir {
-	case "keys", "packs", "index", "sess", "snap", "catalog", "ledger", "gc", "quarantine", "reserve", "probe":
+	case "keys", "packs", "index", "sess", "snap", "catalog", "ledger", "records", "gc", "quarantine", "reserve", "probe":
 		return true
 	}
 	return false

@@ -29,6 +29,8 @@ const (
 	Cache    Kind = 11
 	// Quarantine says that a pack is damaged.
 	Quarantine Kind = 12
+	// Records is a segment of bulk records.
+	Records Kind = 13
 )
 
 const (

@@ -3,6 +3,7 @@ package upkeep
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -124,6 +125,29 @@ func (v *verification) checkLedger() error {
 		}
 		if err != nil {
 			v.finding(Damaged, o.Name, err.Error(), repairCopy)
+		}
+	}
+	return nil
+}
+
+// checkRecords reads every segment of records in bulk. One that is damaged is made good by another object beside it.
+func (v *verification) checkRecords() error {
+	segs := ledger.NewSegments(v.db)
+	all, err := segs.List(v.ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		_, err := segs.Read(v.ctx, s)
+		if v.ctx.Err() != nil {
+			return v.ctx.Err()
+		}
+		switch {
+		case err == nil || absent(err):
+		case errors.Is(err, object.ErrDamaged), errors.Is(err, seal.ErrDamaged):
+			v.finding(Damaged, s.Names[0].Name, err.Error(), repairCopy)
+		default:
+			return err
 		}
 	}
 	return nil

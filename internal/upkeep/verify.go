@@ -112,7 +112,7 @@ func (v *verification) run() error {
 		return err
 	}
 	v.complete = true
-	for _, step := range []func() error{v.checkConfig, v.checkKeys, v.checkSlots, v.checkLedger, v.checkCollections,
+	for _, step := range []func() error{v.checkConfig, v.checkKeys, v.checkSlots, v.checkLedger, v.checkRecords, v.checkCollections,
 		v.checkQuarantine, v.checkIndex, v.listPacks, v.readPacks, v.checkBases, v.checkChanges, v.checkTrees} {
 		if err := step(); err != nil {
 			return err

@@ -1,0 +1,457 @@
+package records
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"reflect"
+	"strings"
+	"time"
+
+	"varve/internal/ledger"
+)
+
+// A Row is an entity.
+type Row struct {
+	Kind, ID, Project string
+	First, Last       time.Time // when the first and the last was said of it
+	Fields            map[string]json.RawMessage
+	Sets              map[string][]string // members in order
+}
+
+// Get decodes a field into v and reports whether it is set and fits.
+func (r *Row) Get(name string, v any) bool {
+	raw, ok := r.Fields[name]
+	return ok && json.Unmarshal(raw, v) == nil
+}
+
+// Text returns a text field, "" where it is not set.
+func (r *Row) Text(name string) string {
+	s, _ := unquote(r.Fields[name])
+	return s
+}
+
+// Number returns a number field, and whether it is set.
+func (r *Row) Number(name string) (float64, bool) {
+	var f float64
+	raw := r.Fields[name]
+	return f, len(raw) > 0 && string(raw) != "null" && json.Unmarshal(raw, &f) == nil
+}
+
+// Time returns a time field, the zero time where it is not set.
+func (r *Row) Time(name string) time.Time {
+	at, err := time.Parse(time.RFC3339Nano, r.Text(name))
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}
+
+// A Query asks for the entities of one kind. All that it says must hold.
+type Query struct {
+	Kind    string
+	Project string // "": of all
+	Where   []Where
+	// Text are words that the searched fields must have, all of them: "words in quotes" side by side, word* at the
+	// beginning of a word, -word not.
+	Text string
+	// Since and Until bound TimeField, the former included; TimeField may be "first" and "last", and is "first" if empty.
+	Since, Until time.Time
+	TimeField    string
+	Order        string // a field, or "id", "project", "first", "last"; "": by first
+	Descending   bool
+	Limit        int // 0: all
+	Offset       int
+	Measure      string // the number that Group adds up
+}
+
+// Where compares a field, or "id", "project", "first", "last", with a value.
+//
+//	=  !=        equal, not equal (or not set); nil is not set
+//	< <= > >=    by the field's type; what is not set is neither
+//	in           one of a slice
+//	contains     a text has it in it, A to Z in either case
+//	prefix       a text begins with it
+//	has          a set has the member; Field is the set
+type Where struct {
+	Field, Op string
+	Value     any
+}
+
+// ErrQuery says that a query cannot be asked.
+var ErrQuery = errors.New("the query is not right")
+
+func wrong(what string, args ...any) error {
+	return fmt.Errorf("%s: %w", fmt.Sprintf(what, args...), ErrQuery)
+}
+
+// asking is a query as SQL.
+type asking struct {
+	t     *table
+	kind  string
+	where []string
+	args  []any
+}
+
+// expr returns what SQL reads a field by, and its type; JSON where that is not known.
+func (a *asking) expr(name string) (string, FieldType, error) {
+	switch name {
+	case nameID:
+		if a.t.number == generic {
+			return "substr(r.id, instr(r.id, char(0)) + 1)", Text, nil
+		}
+		return "r.id", Text, nil
+	case nameFirst:
+		return "r.fm", Time, nil
+	case nameLast:
+		return "coalesce(r.lm, r.fm)", Time, nil
+	}
+	if c, ok := a.t.names[name]; ok {
+		return fmt.Sprintf("r.c%d", c), a.t.cols[c].Type, nil
+	}
+	if name == "" || strings.ContainsAny(name, "\"\\\x00") || !plainText(name) {
+		return "", 0, wrong("field %q is not declared, and its name cannot be asked for", name)
+	}
+	return `json_extract(r.more, '$."` + strings.ReplaceAll(name, "'", "''") + `"')`, 0, nil
+}
+
+// stamped reports whether a time is in milliseconds, as those of stamps are.
+func stamped(name string) bool { return name == nameFirst || name == nameLast }
+
+// bind returns a value as SQL compares it with a field.
+func bind(name string, t FieldType, v any) (any, error) {
+	if v == nil {
+		return nil, nil
+	}
+	if at, ok := v.(time.Time); ok {
+		switch {
+		case stamped(name):
+			return at.UnixMilli(), nil
+		case t == Time:
+			return at.UnixNano(), nil
+		}
+		return at.Format(time.RFC3339Nano), nil
+	}
+	if t == JSON {
+		raw, err := json.Marshal(v)
+		return string(raw), err
+	}
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.String:
+		if t != Time {
+			return typed(name, t, r.String(), t == Text || t == 0)
+		}
+		at, err := time.Parse(time.RFC3339Nano, r.String())
+		if err != nil {
+			return nil, wrong("%s is compared with %q, which is no time like 2026-11-19T14:00:00Z", name, r.String())
+		}
+		return bind(name, t, at)
+	case reflect.Bool:
+		n := int64(0)
+		if r.Bool() {
+			n = 1
+		}
+		return typed(name, t, n, t == Flag || t == 0)
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return typed(name, t, r.Int(), t == Number || t == 0)
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32:
+		return typed(name, t, int64(r.Uint()), t == Number || t == 0)
+	case reflect.Uint64, reflect.Float32, reflect.Float64:
+		f := reflect.ValueOf(float64(0)).Type()
+		return typed(name, t, r.Convert(f).Float(), t == Number || t == 0)
+	}
+	return nil, wrong("%s cannot be compared with a value of type %T", name, v)
+}
+
+func typed(name string, t FieldType, v any, fits bool) (any, error) {
+	if !fits {
+		return nil, wrong("%s is %s and cannot be compared with %v", name, t, v)
+	}
+	return v, nil
+}
+
+// String names the type.
+func (t FieldType) String() string {
+	return [...]string{"anything", "text", "a number", "a time", "a flag", "JSON"}[min(int(t), int(JSON))]
+}
+
+func (a *asking) and(sql string, args ...any) {
+	a.where, a.args = append(a.where, sql), append(a.args, args...)
+}
+
+func (x *index) ask(tables map[string]*table, q *Query) (*asking, error) {
+	if q.Kind == "" || strings.IndexByte(q.Kind, 0) >= 0 {
+		return nil, wrong("it names no kind of record")
+	}
+	a := &asking{t: of(tables, q.Kind), kind: q.Kind}
+	a.and("r.gone IS NULL")
+	if a.t.number == generic {
+		a.and("r.id > ? AND r.id < ?", q.Kind+"\x00", q.Kind+"\x01")
+	}
+	if q.Project != "" {
+		a.and("r.c0 = ?", q.Project)
+	}
+	for _, w := range q.Where {
+		if err := a.condition(w); err != nil {
+			return nil, err
+		}
+	}
+	if !q.Since.IsZero() || !q.Until.IsZero() {
+		field := q.TimeField
+		if field == "" {
+			field = nameFirst
+		}
+		if !q.Since.IsZero() {
+			if err := a.condition(Where{field, ">=", q.Since}); err != nil {
+				return nil, err
+			}
+		}
+		if !q.Until.IsZero() {
+			if err := a.condition(Where{field, "<", q.Until}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if q.Text == "" {
+		return a, nil
+	}
+	match, err := matching(q.Text)
+	if err != nil {
+		return nil, err
+	}
+	if len(a.t.search) == 0 {
+		return nil, wrong("no field of %s is searched", q.Kind)
+	}
+	a.and(fmt.Sprintf("r.n IN (SELECT rowid FROM %[1]s WHERE %[1]s MATCH ?)", a.t.words()), match)
+	return a, nil
+}
+
+func (a *asking) condition(w Where) error {
+	if w.Op == "has" {
+		member, ok := w.Value.(string)
+		if !ok {
+			return wrong("a member of the set %s is text, not %T", w.Field, w.Value)
+		}
+		a.and("r.n IN (SELECT n FROM members WHERE t = ? AND s = ? AND m = ?)", a.t.number, w.Field, member)
+		return nil
+	}
+	if id, ok := w.Value.(string); ok && w.Field == nameID && (w.Op == "=" || w.Op == "==") {
+		a.and("r.id = ?", a.t.key(a.kind, id))
+		return nil
+	}
+	if w.Field == nameKind {
+		return wrong("the kind is asked for by Kind")
+	}
+	expr, t, err := a.expr(w.Field)
+	if err != nil {
+		return err
+	}
+	switch w.Op {
+	case "in":
+		return a.oneOf(w, expr, t)
+	case "contains", "prefix":
+		s, ok := w.Value.(string)
+		if !ok || t != Text && t != 0 {
+			return wrong("%s is asked for text only: %s %v", w.Op, w.Field, w.Value)
+		}
+		if w.Op == "prefix" {
+			a.and("("+expr+" >= ? AND "+expr+" < ?)", s, s+"\U0010ffff")
+		} else {
+			a.and(expr+` LIKE ? ESCAPE '\'`, "%"+strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(s)+"%")
+		}
+		return nil
+	}
+	v, err := bind(w.Field, t, w.Value)
+	if err != nil {
+		return err
+	}
+	switch w.Op {
+	case "=", "==":
+		a.and(expr+" IS ?", v)
+	case "!=":
+		a.and(expr+" IS NOT ?", v)
+	case "<", "<=", ">", ">=":
+		a.and(expr+" "+w.Op+" ?", v)
+	default:
+		return wrong("there is no comparison %q", w.Op)
+	}
+	return nil
+}
+
+const maxIn = 10_000 // values
+
+func (a *asking) oneOf(w Where, expr string, t FieldType) error {
+	list := reflect.ValueOf(w.Value)
+	if list.Kind() != reflect.Slice {
+		return wrong("%s is to be in a slice, not in a %T", w.Field, w.Value)
+	}
+	if list.Len() == 0 || list.Len() > maxIn {
+		if list.Len() == 0 {
+			a.and("0")
+			return nil
+		}
+		return wrong("%s is to be one of %d values where %d are allowed", w.Field, list.Len(), maxIn)
+	}
+	var args []any
+	for i := range list.Len() {
+		v, err := bind(w.Field, t, list.Index(i).Interface())
+		if err != nil {
+			return err
+		}
+		args = append(args, v)
+	}
+	a.and(expr+" IN ("+marks(len(args))+")", args...)
+	return nil
+}
+
+func (a *asking) from() string {
+	return " FROM " + a.t.rows() + " AS r WHERE " + strings.Join(a.where, " AND ")
+}
+
+// order is how the rows of a query follow one another: always the same way.
+func (a *asking) order(q *Query) (string, error) {
+	way := ""
+	if q.Descending {
+		way = " DESC"
+	}
+	last := "r.fm" + way + ", r.id" + way
+	if q.Order == "" || q.Order == nameFirst {
+		return " ORDER BY " + last, nil
+	}
+	if q.Order == nameID {
+		return " ORDER BY r.id" + way, nil
+	}
+	expr, _, err := a.expr(q.Order)
+	return " ORDER BY " + expr + way + ", " + last, err
+}
+
+func limit(q *Query) string {
+	switch {
+	case q.Limit > 0:
+		return fmt.Sprintf(" LIMIT %d OFFSET %d", q.Limit, max(q.Offset, 0))
+	case q.Offset > 0:
+		return fmt.Sprintf(" LIMIT -1 OFFSET %d", q.Offset)
+	}
+	return ""
+}
+
+// Get returns an entity; the error is fs.ErrNotExist if there is none, or it is gone.
+func (r *Records) Get(ctx context.Context, kind, id string) (row *Row, err error) {
+	for found, err := range r.Find(ctx, Query{Kind: kind, Where: []Where{{nameID, "=", id}}, Limit: 1}) {
+		return found, err
+	}
+	return nil, fmt.Errorf("%s %s: %w", kind, id, fs.ErrNotExist)
+}
+
+// Count returns how many entities a query finds; Limit and Offset do not matter.
+func (r *Records) Count(ctx context.Context, q Query) (n int, err error) {
+	err = r.ready(ctx, func(x *index) error {
+		tables, err := x.load(ctx, x.db)
+		if err != nil {
+			return err
+		}
+		a, err := x.ask(tables, &q)
+		if err != nil {
+			return err
+		}
+		return x.db.QueryRowContext(ctx, "SELECT count(*)"+a.from(), a.args...).Scan(&n)
+	})
+	return n, err
+}
+
+// errStop says that who asked has enough.
+var errStop = errors.New("stop")
+
+// Find yields the entities that a query finds.
+func (r *Records) Find(ctx context.Context, q Query) iter.Seq2[*Row, error] {
+	return func(yield func(*Row, error) bool) {
+		yielded := false
+		err := r.ready(ctx, func(x *index) error {
+			err := x.find(ctx, &q, func(row *Row) error {
+				yielded = true
+				if !yield(row, nil) {
+					return errStop
+				}
+				return nil
+			})
+			if yielded && errors.Is(damage(err), errIndex) {
+				r.discard(x)
+				return fmt.Errorf("%v: ask again", err) // not from the start in the middle
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, errStop) {
+			yield(nil, err)
+		}
+	}
+}
+
+func (x *index) find(ctx context.Context, q *Query, give func(*Row) error) error {
+	tables, err := x.load(ctx, x.db)
+	if err != nil {
+		return err
+	}
+	a, err := x.ask(tables, q)
+	if err != nil {
+		return err
+	}
+	order, err := a.order(q)
+	if err != nil {
+		return err
+	}
+	columns := "r." + strings.ReplaceAll(a.t.columns(), ", ", ", r.")
+	rows, err := x.db.QueryContext(ctx, "SELECT "+columns+a.from()+order+limit(q), a.args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var held [][]any
+	for rows.Next() {
+		row, err := scan(rows, a.t.width())
+		if err != nil {
+			return err
+		}
+		if x.file == "" { // the only connection is wanted for what give may ask
+			held = append(held, row)
+			continue
+		}
+		if err := x.give(ctx, a.t, row, give); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, row := range held {
+		if err := x.give(ctx, a.t, row, give); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *index) give(ctx context.Context, t *table, row []any, give func(*Row) error) error {
+	e, err := t.decode(row, inside{ctx: ctx, x: x, q: x.db})
+	if err != nil {
+		return err
+	}
+	return give(e.shown())
+}
+
+// shown is the entity as it is seen.
+func (e *entity) shown() *Row {
+	r := &Row{Kind: e.kind, ID: e.id, First: when(e.first), Last: when(e.last), Fields: make(map[string]json.RawMessage, len(e.fields)), Sets: e.members()}
+	for i := range e.fields {
+		if e.fields[i].name == nameProject {
+			r.Project, _ = unquote(e.fields[i].raw)
+			continue
+		}
+		r.Fields[e.fields[i].name] = e.fields[i].raw
+	}
+	return r
+}
+
+func when(s ledger.Stamp) time.Time { return time.UnixMilli(s.Milli).UTC() }

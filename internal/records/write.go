@@ -1,0 +1,436 @@
+package records
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"varve/internal/ledger"
+)
+
+// batch is a segment's records, or several segments'.
+type batch struct {
+	segments []string
+	records  []ledger.Record
+}
+
+// add takes batches into the index, those that are not there yet.
+func (x *index) add(ctx context.Context, b batch) error {
+	return x.write(ctx, func(tx *sql.Tx) error {
+		fresh := 0
+		for _, id := range b.segments {
+			r, err := tx.ExecContext(ctx, "INSERT INTO segments VALUES (?) ON CONFLICT DO NOTHING", id)
+			if err != nil {
+				return err
+			}
+			n, err := r.RowsAffected()
+			if err != nil {
+				return err
+			}
+			fresh += int(n)
+		}
+		if fresh == 0 {
+			return nil // another process was quicker; what is said twice says nothing new
+		}
+		tables, err := x.load(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for t, all := range gather(tables, b.records) {
+			w := &writing{inside: inside{ctx, x, tx, tx}, t: t}
+			if err := w.merge(all); err != nil {
+				return err
+			}
+		}
+		return remember(ctx, tx, b.records)
+	})
+}
+
+// remember notes the latest stamp.
+func remember(ctx context.Context, tx *sql.Tx, records []ledger.Record) error {
+	var last ledger.Stamp
+	if err := tx.QueryRowContext(ctx, "SELECT (SELECT v FROM meta WHERE k = 'ms'), (SELECT v FROM meta WHERE k = 'n')").Scan(&last.Milli, &last.Counter); err != nil {
+		return err
+	}
+	for i := range records {
+		if records[i].At.Compare(last) > 0 {
+			last = records[i].At
+		}
+	}
+	_, err := tx.ExecContext(ctx, "UPDATE meta SET v = CASE k WHEN 'ms' THEN ? ELSE ? END WHERE k IN ('ms', 'n')", last.Milli, last.Counter)
+	return err
+}
+
+// gather merges records by entity, in the order in which the entities first come.
+func gather(tables map[string]*table, records []ledger.Record) map[*table][]*entity {
+	type key struct{ kind, id string }
+	by := make(map[key]*entity, len(records))
+	out := map[*table][]*entity{}
+	for i := range records {
+		r := &records[i]
+		e := by[key{r.Type, r.ID}]
+		if e == nil {
+			e = &entity{kind: r.Type, id: r.ID}
+			by[key{r.Type, r.ID}] = e
+			t := of(tables, r.Type)
+			out[t] = append(out[t], e)
+		}
+		e.apply(r)
+	}
+	return out
+}
+
+// writing puts entities into one table.
+type writing struct {
+	inside
+	t *table
+}
+
+const (
+	asked    = 400  // ids that are looked up at once
+	bindings = 1500 // values of one statement, about
+)
+
+// merge puts entities into the table, with what is there of them.
+func (w *writing) merge(all []*entity) error {
+	var fresh, known []*entity
+	for part := range slices.Chunk(all, asked) {
+		there, err := w.find(part)
+		if err != nil {
+			return err
+		}
+		for _, e := range part {
+			old := there[w.t.key(e.kind, e.id)]
+			if old == nil {
+				fresh = append(fresh, e)
+				continue
+			}
+			old.merge(e)
+			known = append(known, old)
+		}
+	}
+	if err := w.remove(known); err != nil {
+		return err
+	}
+	if len(fresh) > 0 {
+		var last sql.NullInt64
+		if err := w.tx.QueryRowContext(w.ctx, "SELECT max(n) FROM "+w.t.rows()).Scan(&last); err != nil {
+			return err
+		}
+		for i, e := range fresh {
+			e.row = last.Int64 + int64(i) + 1
+		}
+	}
+	return w.insert(append(known, fresh...))
+}
+
+// find returns what the table has of entities, by key.
+func (w *writing) find(all []*entity) (map[string]*entity, error) {
+	out := map[string]*entity{}
+	args := make([]any, len(all))
+	for i, e := range all {
+		args[i] = w.t.key(e.kind, e.id)
+	}
+	rows, err := w.tx.QueryContext(w.ctx, "SELECT "+w.t.columns()+" FROM "+w.t.rows()+" WHERE id IN ("+marks(len(args))+")", args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var found [][]any
+	for rows.Next() {
+		row, err := scan(rows, w.t.width())
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, row)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	for _, row := range found {
+		e, err := w.t.decode(row, w)
+		if err != nil {
+			return nil, err
+		}
+		out[w.t.key(e.kind, e.id)] = e
+	}
+	return out, nil
+}
+
+func scan(rows *sql.Rows, n int) ([]any, error) {
+	row, to := make([]any, n), make([]any, n)
+	for i := range row {
+		to[i] = &row[i]
+	}
+	return row, rows.Scan(to...)
+}
+
+func marks(n int) string { return strings.Repeat("?,", n-1) + "?" }
+
+// remove takes rows out, to be put in again.
+func (w *writing) remove(all []*entity) error {
+	for part := range slices.Chunk(all, asked) {
+		args := make([]any, len(part))
+		for i, e := range part {
+			args[i] = e.row
+		}
+		for _, from := range []string{w.t.rows() + " WHERE n", "members WHERE t = " + fmt.Sprint(w.t.number) + " AND n"} {
+			if _, err := w.tx.ExecContext(w.ctx, "DELETE FROM "+from+" IN ("+marks(len(args))+")", args...); err != nil {
+				return err
+			}
+		}
+		if len(w.t.search) > 0 {
+			if _, err := w.tx.ExecContext(w.ctx, "DELETE FROM "+w.t.words()+" WHERE rowid IN ("+marks(len(args))+")", args...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// insert puts rows with numbers in.
+func (w *writing) insert(all []*entity) error {
+	rows := &many{tx: w.tx, into: w.t.rows() + " (" + w.t.columns() + ")", width: w.t.width()}
+	words := &many{tx: w.tx, into: w.t.words() + " (rowid" + w.searched() + ")", width: 1 + len(w.t.search)}
+	members := &many{tx: w.tx, into: "members (t, s, m, n)", width: 4}
+	defer func() { rows.close(); words.close(); members.close() }()
+	for _, e := range all {
+		at := len(rows.args)
+		var err error
+		if rows.args, err = w.t.encode(e, w, rows.args); err != nil {
+			return err
+		}
+		if !e.isGone() {
+			w.spell(rows.args[at:], words)
+		}
+		for set, names := range e.members() {
+			for _, name := range names {
+				members.args = append(members.args, w.t.number, set, name, e.row)
+			}
+		}
+		for _, m := range []*many{rows, words, members} {
+			if err := m.flush(w.ctx, false); err != nil {
+				return err
+			}
+		}
+	}
+	for _, m := range []*many{rows, words, members} {
+		if err := m.flush(w.ctx, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writing) searched() string {
+	var b strings.Builder
+	for _, c := range w.t.search {
+		fmt.Fprintf(&b, ", c%d", c)
+	}
+	return b.String()
+}
+
+// spell appends a row's words, if it has any.
+func (w *writing) spell(row []any, words *many) {
+	some := false
+	for _, c := range w.t.search {
+		s, ok := row[nHead+c].(string)
+		some = some || ok && s != ""
+	}
+	if !some {
+		return
+	}
+	words.args = append(words.args, row[0])
+	for _, c := range w.t.search {
+		s, _ := row[nHead+c].(string)
+		words.args = append(words.args, spell(s))
+	}
+}
+
+// many inserts many rows by one statement at a time.
+type many struct {
+	tx    *sql.Tx
+	into  string
+	width int
+	args  []any
+	full  *sql.Stmt // of as many rows as go at once
+}
+
+func (m *many) rows() int { return max(1, bindings/m.width) }
+
+func (m *many) statement(rows int) string {
+	one := "(" + marks(m.width) + ")"
+	return "INSERT INTO " + m.into + " VALUES " + strings.Repeat(one+",", rows-1) + one
+}
+
+// flush inserts what has gathered, if it is enough or all is to go.
+func (m *many) flush(ctx context.Context, all bool) error {
+	size := m.rows() * m.width
+	for len(m.args) >= size {
+		if m.full == nil {
+			var err error
+			if m.full, err = m.tx.PrepareContext(ctx, m.statement(m.rows())); err != nil {
+				return err
+			}
+		}
+		if _, err := m.full.ExecContext(ctx, m.args[:size]...); err != nil {
+			return err
+		}
+		m.args = append(m.args[:0], m.args[size:]...)
+	}
+	if !all || len(m.args) == 0 {
+		return nil
+	}
+	_, err := m.tx.ExecContext(ctx, m.statement(len(m.args)/m.width), m.args...)
+	m.args = m.args[:0]
+	return err
+}
+
+func (m *many) close() {
+	if m.full != nil {
+		_ = m.full.Close() // the transaction is what counts
+	}
+}
+
+// declare makes the tables of schemas, and makes anew those whose schema is another: what the old ones hold goes over.
+func (x *index) declare(ctx context.Context, schemas []Schema) error {
+	tables, err := x.load(ctx, x.db)
+	if err != nil {
+		return err
+	}
+	var changed []Schema
+	for _, s := range schemas {
+		hash, err := s.hash()
+		if err != nil {
+			return err
+		}
+		if t := tables[s.Kind]; t == nil || t.hash != hash {
+			changed = append(changed, s)
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	return x.write(ctx, func(tx *sql.Tx) error {
+		for _, s := range changed {
+			if err := x.redeclare(ctx, tx, s); err != nil {
+				return fmt.Errorf("declare %s: %w", s.Kind, err)
+			}
+			if err := run(ctx, tx, "UPDATE meta SET v = v + 1 WHERE k = 'generation'"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (x *index) redeclare(ctx context.Context, tx *sql.Tx, s Schema) error {
+	tables, err := x.load(ctx, tx)
+	if err != nil {
+		return err
+	}
+	old := of(tables, s.Kind)
+	hash, err := s.hash()
+	if err != nil || old.hash == hash {
+		return err
+	}
+	text, err := json.Marshal(&s)
+	if err != nil {
+		return err
+	}
+	if err := run(ctx, tx, "DELETE FROM kinds WHERE n = "+fmt.Sprint(old.number)); err != nil {
+		return err
+	}
+	var last int64
+	if err := tx.QueryRowContext(ctx, "SELECT coalesce((SELECT v FROM meta WHERE k = 'table'), 0)").Scan(&last); err != nil {
+		return err
+	}
+	now, err := newTable(last+1, s)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT INTO kinds VALUES (?, ?, ?)", now.number, s.Kind, string(text)); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT INTO meta VALUES ('table', ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v", now.number); err != nil {
+		return err
+	}
+	if err := run(ctx, tx, now.create()...); err != nil {
+		return err
+	}
+	if err := x.move(ctx, tx, old, now); err != nil {
+		return err
+	}
+	if old.number != generic {
+		if err := run(ctx, tx, old.drop()...); err != nil {
+			return err
+		}
+	}
+	return run(ctx, tx, now.indexes()...)
+}
+
+const moved = 5000 // rows at once
+
+// move puts all entities of a kind from one table into another.
+func (x *index) move(ctx context.Context, tx *sql.Tx, old, now *table) error {
+	from, to := &writing{inside{ctx, x, tx, tx}, old}, &writing{inside{ctx, x, tx, tx}, now}
+	low, high := "", ""
+	if old.number == generic {
+		low, high = old.key(now.schema.Kind, ""), now.schema.Kind+"\x01"
+	}
+	for {
+		all, err := from.between(low, high)
+		if err != nil || len(all) == 0 {
+			return err
+		}
+		low = old.key(all[len(all)-1].kind, all[len(all)-1].id)
+		if old.number == generic {
+			if err := from.remove(all); err != nil {
+				return err
+			}
+		}
+		for _, e := range all {
+			e.row = 0
+		}
+		if err := to.merge(all); err != nil {
+			return err
+		}
+	}
+}
+
+// between returns the first entities of keys after low and, unless it is empty, before high.
+func (w *writing) between(low, high string) ([]*entity, error) {
+	ask, args := "SELECT "+w.t.columns()+" FROM "+w.t.rows()+" WHERE id > ?", []any{low}
+	if high != "" {
+		ask, args = ask+" AND id < ?", append(args, high)
+	}
+	rows, err := w.tx.QueryContext(w.ctx, ask+" ORDER BY id LIMIT "+fmt.Sprint(moved), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var raw [][]any
+	for rows.Next() {
+		row, err := scan(rows, w.t.width())
+		if err != nil {
+			return nil, err
+		}
+		raw = append(raw, row)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	var out []*entity
+	for _, row := range raw {
+		e, err := w.t.decode(row, w)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
