@@ -65,7 +65,7 @@ func (l *Lab) Close() error { return l.records.Close() }
 
 // Start says what a run is to be.
 type Start struct {
-	Name        string // "": none
+	Name        string   // "": none
 	Policy      string   // its text; "": one without rules
 	Scope       []string // instead of the policy's
 	Command     []string

@@ -97,7 +97,9 @@ func (l *Lab) RunsOf(ctx context.Context, ref string) ([]*Run, error) {
 		}
 		return out
 	}
-	if named := pick(func(r *Run) bool { return r.Name != "" && r.Name == ref || len(ref) >= 4 && strings.HasPrefix(r.ID, ref) }); len(named) > 0 {
+	if named := pick(func(r *Run) bool {
+		return r.Name != "" && r.Name == ref || len(ref) >= 4 && strings.HasPrefix(r.ID, ref)
+	}); len(named) > 0 {
 		return named, nil
 	}
 	s, err := l.p.Resolve(ref)

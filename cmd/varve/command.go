@@ -224,7 +224,8 @@ func execute(ctx context.Context, e *env, args []string) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	e.meter.clear()
-	if err != nil && ctx.Err() != nil {
+	var told *failure
+	if err != nil && ctx.Err() != nil && !(errors.As(err, &told) && told.said) {
 		err = &failure{code: exitInterrupted, err: errInterrupted, hint: "what was kept before stays; run it again to go on"}
 	}
 	code := 0
@@ -363,7 +364,7 @@ func newRoot(e *env) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SetOut(e.out)
 	root.SetErr(e.talk)
-	for _, g := range []struct{ id, title string }{{"keep", "Keep and give back:"}, {"look", "Look:"}, {"inside", "Look inside files:"}, {"name", "Name moments:"}, {"care", "Care for the vault:"}, {"self", "varve itself:"}} {
+	for _, g := range []struct{ id, title string }{{"keep", "Keep and give back:"}, {"look", "Look:"}, {"inside", "Look inside files:"}, {"experiment", "Guard, measure, compare, roll back:"}, {"name", "Name moments:"}, {"care", "Care for the vault:"}, {"self", "varve itself:"}} {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
 	}
 	root.SetHelpCommandGroupID("self")

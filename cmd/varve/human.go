@@ -125,3 +125,6 @@ func escape(s string, layout bool) string {
 
 // stamp writes a time for people, in their zone.
 func stamp(t, now time.Time) string { return t.In(now.Location()).Format("2006-01-02 15:04:05") }
+
+// number writes a measured number with as many digits as tell something.
+func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
