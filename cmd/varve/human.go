@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"iter"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -128,3 +131,14 @@ func stamp(t, now time.Time) string { return t.In(now.Location()).Format("2006-0
 
 // number writes a measured number with as many digits as tell something.
 func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+
+// sorted yields a map in the order of its keys.
+func sorted[V any](m map[string]V) iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			if !yield(k, m[k]) {
+				return
+			}
+		}
+	}
+}
