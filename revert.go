@@ -20,8 +20,10 @@ import (
 
 // RevertOptions say what of the project's folder to take back.
 type RevertOptions struct {
-	To   *Snapshot // what to put back
-	From *Snapshot // what the folder was just found to be: it brings back what is taken away
+	To *Snapshot // what to put back
+	// From is what the folder was just found to be: it brings back what is taken away. nil: a snapshot is taken.
+	From   *Snapshot
+	Ignore IgnoreSettings // for that
 	// Within says which paths are meant; nil: all. A folder is made or removed where everything in it is.
 	Within func(path string) bool
 	// Leave gives the reason for which a path that differs stays as it is; "": it goes back. May be nil.
@@ -39,8 +41,9 @@ type RevertResult struct {
 	Plan    []Change // what goes back, in the order of the paths, as a change from From to To
 	Written int64    // files, links and folders
 	Removed int64
-	Left    []Left // in the order of the paths
-	Undo    string // id of the operation; "" where nothing had to be done
+	Left    []Left    // in the order of the paths
+	Safety  *Snapshot // From, or what was taken instead; nil of a dry run
+	Undo    string    // id of the operation; "" where nothing had to be done
 }
 
 // ErrLacking says that something of what was to be put back could not be had, and nothing was changed.
@@ -73,12 +76,22 @@ func (p *Project) Revert(ctx context.Context, o RevertOptions) (*RevertResult, e
 	if p.dir == nil {
 		return nil, errors.New("the project's folder is not known here")
 	}
-	if _, err := p.unfinished(); err != nil {
+	if note, err := p.unfinished(); err != nil {
+		return nil, err
+	} else if note != nil {
+		return nil, fmt.Errorf("%s: %w", note.Summary, ErrUnfinished)
+	}
+	live, get, err := p.found(ctx, &o)
+	if err != nil {
 		return nil, err
 	}
-	paths, res, err := p.planRevert(ctx, &o)
-	if err != nil || o.DryRun || len(paths) == 0 {
-		return res, err
+	paths, res, err := p.planRevert(ctx, get(), live, &o)
+	if err != nil {
+		return nil, err
+	}
+	res.Safety = o.From
+	if o.DryRun || len(paths) == 0 {
+		return res, nil
 	}
 	f := folderChange{Before: o.From.ID.String(), Target: o.To.ID.String(), Paths: paths, Delete: true}
 	r, err := p.operation(o.Verb, o.Summary, map[string]any{"folder": f})
@@ -95,10 +108,10 @@ func (p *Project) Revert(ctx context.Context, o RevertOptions) (*RevertResult, e
 	}
 	res.Undo = r.ID
 	err = p.putBack(ctx, o.To.Root, o.From.Root, p.v.getter, paths, res)
-	if errors.Is(err, ErrLacking) || errors.Is(err, ErrNoSpace) || errors.Is(err, ErrConflict) {
-		// Nothing was changed: there is nothing to end, and nothing to undo.
+	if errors.Is(err, ErrLacking) || errors.Is(err, ErrNoSpace) || errors.Is(err, ErrConflict) || errors.Is(err, context.Canceled) {
+		// Nothing was changed, since names are changed only when nothing can break off any more: there is nothing to end, and nothing to undo.
 		res.Undo = ""
-		return res, errors.Join(err, p.endRevert(), p.v.history.Ledger.Append(ctx, p.undone(&Operation{ID: r.ID}, true, nil)))
+		return res, errors.Join(err, p.endRevert(), p.v.history.Ledger.Append(context.WithoutCancel(ctx), p.undone(&Operation{ID: r.ID}, true, nil)))
 	}
 	if err != nil {
 		return res, err
@@ -106,9 +119,31 @@ func (p *Project) Revert(ctx context.Context, o RevertOptions) (*RevertResult, e
 	return res, p.endRevert()
 }
 
+// found returns what the folder is: From, or, for a dry run, without keeping it.
+func (p *Project) found(ctx context.Context, o *RevertOptions) (digest.Digest, func() tree.Getter, error) {
+	if o.From == nil && o.DryRun {
+		d, now, err := p.draft(ctx, o.Ignore)
+		if err != nil {
+			return digest.Digest{}, nil, err
+		}
+		return now.Root, func() tree.Getter { return p.v.draftGetter(d) }, nil
+	}
+	if o.From == nil {
+		s, err := p.Snap(ctx, SnapOptions{Message: "before " + o.Summary, Ignore: o.Ignore, reason: history.Safety, IfChanged: true})
+		if err == nil && len(s.Errors) > 0 {
+			err = &PartialError{Failures: s.Errors}
+		}
+		if err != nil {
+			return digest.Digest{}, nil, fmt.Errorf("safety snapshot: %w", err)
+		}
+		o.From = s
+	}
+	return o.From.Root, p.v.getter, nil
+}
+
 // planRevert lists what goes back, and what is left.
-func (p *Project) planRevert(ctx context.Context, o *RevertOptions) ([]string, *RevertResult, error) {
-	list, err := diff.Trees(ctx, p.v.getter(), o.From.Root, o.To.Root, diff.Options{Dirs: true})
+func (p *Project) planRevert(ctx context.Context, get tree.Getter, live digest.Digest, o *RevertOptions) ([]string, *RevertResult, error) {
+	list, err := diff.Trees(ctx, get, live, o.To.Root, diff.Options{Dirs: true})
 	if err != nil {
 		return nil, nil, err
 	}

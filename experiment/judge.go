@@ -58,8 +58,8 @@ func (m Measured) bySnapshot() map[string]Measured {
 }
 
 // Judge applies the rules of a policy to what a run measured. base is what the baseline measured; nil where there is
-// none, or it cannot be compared.
-func (p *Policy) Judge(run, base map[string]Measured, compare func(metric string, r *Rule) (Comparison, bool)) Judgement {
+// none, or it cannot be compared. pool is what all runs of the same state measured, this one among them: what a test is made of.
+func (p *Policy) Judge(run, base, pool map[string]Measured) Judgement {
 	var j Judgement
 	seen := 0
 	for i := range p.Rules {
@@ -75,7 +75,7 @@ func (p *Policy) Judge(run, base map[string]Measured, compare func(metric string
 			continue
 		}
 		seen++
-		j.apply(r, value, base[r.Metric], compare)
+		j.apply(r, value, base[r.Metric], pool[r.Metric])
 	}
 	j.Verdict = Passed
 	if len(p.Rules) > 0 && seen == 0 {
@@ -101,7 +101,7 @@ func (j *Judgement) violate(r *Rule, rule string, value, bound float64, reason s
 }
 
 // apply applies one rule to a value that was measured.
-func (j *Judgement) apply(r *Rule, value float64, base Measured, compare func(string, *Rule) (Comparison, bool)) {
+func (j *Judgement) apply(r *Rule, value float64, base, pool Measured) {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
 		j.violate(r, "finite", value, math.NaN(), fmt.Sprintf("it is %v", value))
 		return
@@ -116,7 +116,7 @@ func (j *Judgement) apply(r *Rule, value float64, base Measured, compare func(st
 		j.drop(r, value, base)
 	}
 	if r.Test != nil {
-		j.test(r, compare)
+		j.test(r, base, pool)
 	}
 }
 

@@ -27,6 +27,7 @@ import (
 type RunFilter struct {
 	Name    string
 	Verdict string
+	After   string // id of a snapshot
 	Since   time.Time
 	Limit   int // the latest; 0: all
 }
@@ -36,6 +37,9 @@ func (l *Lab) Runs(ctx context.Context, f RunFilter) ([]*Run, error) {
 	q := varve.Query{Kind: "run", Project: l.p.ID(), Order: "started", Descending: true, Limit: f.Limit, TimeField: "started", Since: f.Since}
 	if f.Name != "" {
 		q.Where = append(q.Where, varve.Where{Field: "name", Op: "=", Value: f.Name})
+	}
+	if f.After != "" {
+		q.Where = append(q.Where, varve.Where{Field: "after", Op: "=", Value: f.After})
 	}
 	if f.Verdict != "" {
 		q.Where = append(q.Where, varve.Where{Field: "verdict", Op: "=", Value: f.Verdict})

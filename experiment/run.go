@@ -250,12 +250,15 @@ func (l *Lab) judge(ctx context.Context, r *Running, run *Run) error {
 		return err
 	}
 	var measured map[string]Measured
-	if base != nil {
-		run.Baseline, measured = base.ID, base.Metrics
+	if len(base) > 0 {
+		run.Baseline, measured = base[0].ID, sideOf("", base).Metrics
 	}
-	j := r.policy.Judge(run.Metrics, measured, func(metric string, rule *Rule) (Comparison, bool) {
-		return testRule(metric, rule, measured[metric], run.Metrics[metric])
-	})
+	peers, err := l.Runs(ctx, RunFilter{After: run.After})
+	if err != nil {
+		return err
+	}
+	peers = slices.DeleteFunc(peers, func(p *Run) bool { return p.Exit != 0 || !maps.Equal(p.Evaluation, run.Evaluation) })
+	j := r.policy.Judge(run.Metrics, measured, sideOf("", append(peers, run)).Metrics)
 	run.Verdict = j.Verdict
 	run.Violations = append(run.Violations, j.Violations...)
 	run.Notes = append(run.Notes, j.Notes...)
@@ -265,13 +268,17 @@ func (l *Lab) judge(ctx context.Context, r *Running, run *Run) error {
 	return nil
 }
 
-// baseline returns the run that a policy compares with; nil where there is none that can be compared.
-func (l *Lab) baseline(ctx context.Context, p *Policy, run *Run) (*Run, error) {
+// baseline returns the runs that a policy compares with: those of one state, which may differ in their seeds, the latest
+// first; none where there are none that can be compared.
+func (l *Lab) baseline(ctx context.Context, p *Policy, run *Run) ([]*Run, error) {
 	var candidates []*Run
 	var err error
 	if p.Baseline == LastGood {
 		candidates, err = l.Runs(ctx, RunFilter{})
-		candidates = slices.DeleteFunc(candidates, func(b *Run) bool { return b.Verdict != Passed && b.Verdict != Warned || b.Exit != 0 })
+		// What was rolled back, or is of this same state, is nothing to go by.
+		candidates = slices.DeleteFunc(candidates, func(b *Run) bool {
+			return b.Verdict != Passed && b.Verdict != Warned || b.Exit != 0 || b.After == run.After && b.After != b.Before
+		})
 	} else {
 		candidates, err = l.RunsOf(ctx, p.Baseline)
 		if err == nil && len(candidates) == 0 {
@@ -281,25 +288,16 @@ func (l *Lab) baseline(ctx context.Context, p *Policy, run *Run) (*Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("baseline %s: %w", p.Baseline, err)
 	}
-	// Runs of one state that differ in their seeds are one baseline.
 	slices.SortFunc(candidates, func(a, b *Run) int { return b.Started.Compare(a.Started) })
-	var base *Run
+	var base []*Run
 	for _, c := range candidates {
-		if !maps.Equal(c.Evaluation, run.Evaluation) {
-			if base == nil {
+		switch {
+		case !maps.Equal(c.Evaluation, run.Evaluation):
+			if len(base) == 0 {
 				run.Notes = append(run.Notes, fmt.Sprintf("run %s was evaluated on something else: not compared with it", label(c)))
 			}
-			continue
-		}
-		switch {
-		case base == nil:
-			base = c
-		case c.After == base.After:
-			for name, m := range c.Metrics {
-				have := base.Metrics[name]
-				have.Series = append(slices.Clone(m.Series), have.Series...)
-				base.Metrics[name] = have
-			}
+		case len(base) == 0 || c.After == base[0].After:
+			base = append(base, c)
 		}
 	}
 	return base, nil

@@ -231,10 +231,34 @@ func (e *env) open(ctx context.Context, n need) (*place, error) {
 	if p.project, err = p.vault.Project(dir, root); err != nil {
 		return nil, err
 	}
+	if err := e.endRollback(ctx, p); err != nil {
+		return nil, err
+	}
 	if !kept && !n.newFolder && p.project.Latest() == nil {
 		return nil, &failure{code: exitFailed, err: fmt.Errorf("%s: nothing was kept of this folder yet: %w", name(root), varve.ErrNoProject), hint: "varve snap keeps it; varve log --all lists what the vault has"}
 	}
 	return p, nil
+}
+
+// endRollback ends a rollback of the folder that was broken off: until then the folder is neither the old nor the new.
+func (e *env) endRollback(ctx context.Context, p *place) error {
+	if e.dry {
+		return nil
+	}
+	res, what, err := p.project.ResumeRevert(context.WithoutCancel(ctx), p.project.IgnoreSettings())
+	if errors.Is(err, varve.ErrBusy) {
+		return nil // verbs that only look need not wait for it
+	}
+	if err != nil {
+		return hinted(err, "run it again; varve restore puts files back by hand")
+	}
+	if res != nil {
+		e.say("%s, which was broken off, is done now: %s written, %s removed", what, plural(res.Written, "entry"), count(res.Removed))
+		for _, left := range res.Left {
+			e.say("left as it is: %s: %s", name(left.Path), name(left.Reason))
+		}
+	}
+	return nil
 }
 
 // openNamed finds the project that --project names: by its id or a beginning of it, or by its name.

@@ -1,0 +1,359 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"varve"
+	"varve/experiment"
+	"varve/experiment/metricfile"
+)
+
+func metricVerb(e *env) *cobra.Command {
+	c := &cobra.Command{Use: "metric", Short: "What versions measured: add, import, list, plot", GroupID: "experiment"}
+	c.AddCommand(metricAdd(e), metricImport(e), metricList(e))
+	return c
+}
+
+type metricJSON struct {
+	Schema  string            `json:"schema"`
+	Metric  string            `json:"metric"`
+	Value   *float64          `json:"value"` // null: not a finite number
+	Text    string            `json:"text"`  // the value, as it is
+	Step    *int64            `json:"step,omitempty"`
+	StdErr  *float64          `json:"stderr,omitempty"`
+	Time    string            `json:"time,omitempty"`
+	Version int               `json:"version"`
+	ID      string            `json:"id"` // of the snapshot
+	Run     string            `json:"run"`
+	Name    string            `json:"name,omitempty"` // of the run
+	Keys    map[string]string `json:"keys"`
+	N       int               `json:"n,omitempty"`
+	Min     *float64          `json:"min,omitempty"`
+	Max     *float64          `json:"max,omitempty"`
+}
+
+// orNull is a number as JSON can have it: nil for one that is not finite.
+func orNull(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
+}
+
+type metricTo struct {
+	version, run string
+}
+
+func (m *metricTo) add(c *cobra.Command) {
+	c.Flags().StringVar(&m.version, "version", "latest", "the version that was measured: a `REF`")
+	c.Flags().StringVar(&m.run, "run", "", "a `RUN` that it belongs to, by name or id")
+}
+
+func metricAdd(e *env) *cobra.Command {
+	var to metricTo
+	var step int64
+	var seed string
+	var keys []string
+	c := &cobra.Command{Use: "add METRIC VALUE…", Short: "Note what a version measured; several values are repetitions", Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			more, err := pairs(keys)
+			if err != nil {
+				return err
+			}
+			if seed != "" {
+				more["seed"] = seed
+			}
+			var points []experiment.Point
+			for i, text := range args[1:] {
+				v, err := strconv.ParseFloat(text, 64)
+				if err != nil {
+					return usage("", "metric %s: %q is not a number", args[0], text)
+				}
+				p := experiment.Point{Metric: args[0], Value: v, Keys: more, Time: e.now()}
+				if len(args) > 2 {
+					p.Keys = map[string]string{"repetition": strconv.Itoa(i + 1)}
+					for k, v := range more {
+						p.Keys[k] = v
+					}
+				}
+				if cmd.Flags().Changed("step") {
+					p.Step, p.HasStep = step, true
+				}
+				points = append(points, p)
+			}
+			return e.addMetrics(cmd.Context(), &to, points, nil)
+		}}
+	to.add(c)
+	c.Flags().Int64Var(&step, "step", 0, "the `STEP` of training")
+	c.Flags().StringVar(&seed, "seed", "", "the `SEED` of the repetition")
+	c.Flags().StringArrayVar(&keys, "key", nil, "what else tells this value from others, `K=V`; repeatable")
+	return e.changing(c)
+}
+
+func metricImport(e *env) *cobra.Command {
+	var to metricTo
+	var o metricfile.Options
+	var seed string
+	var only bool
+	c := &cobra.Command{Use: "import FILE…", Short: "Import what programs measured", Args: cobra.MinimumNArgs(1),
+		Long: "Reads files and folders that training, evaluation and benchmark programs leave, and keeps what they measured\n" +
+			"beside a version. The format is told by name and content: " + strings.Join(metricfile.Formats(), ", ") + ".\n" +
+			"The same import again adds nothing.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.importMetrics(cmd.Context(), &to, &o, seed, only, args)
+		}}
+	to.add(c)
+	c.Flags().StringVar(&o.Format, "format", "", "a `FORMAT`, instead of what name and content tell")
+	c.Flags().StringVar(&seed, "seed", "", "the `SEED` of the run, if the files do not say")
+	c.Flags().StringSliceVar(&o.Mapping.Keys, "keys", nil, "columns that tell repetitions apart: seed,fold,…")
+	c.Flags().StringSliceVar(&o.Mapping.Only, "only", nil, "patterns of the metrics that are meant")
+	c.Flags().StringVar(&o.Mapping.Step, "step", "", "the `COLUMN` of the step")
+	c.Flags().StringVar(&o.Mapping.Metric, "metric-column", "", "the `COLUMN` of the metric's name, where each row has one value")
+	c.Flags().StringVar(&o.Mapping.Value, "value-column", "", "the `COLUMN` of that value")
+	c.Flags().BoolVar(&only, "runs", false, "keep each run that the files tell of as a run of its own")
+	complete(c, "format", metricfile.Formats())
+	return e.changing(c)
+}
+
+// importMetrics reads files and keeps what they say. What could not be read of them is told, and is exit code 3.
+func (e *env) importMetrics(ctx context.Context, to *metricTo, o *metricfile.Options, seed string, apart bool, args []string) error {
+	var found []metricfile.Run
+	bad := 0
+	for _, file := range args {
+		at := e.abs(file)
+		runs, err := metricfile.Read(ctx, os.DirFS(filepath.Dir(at)), filepath.Base(at), *o)
+		if err != nil {
+			return hinted(fmt.Errorf("import %w", err), "varve metric import --format FORMAT says what it is")
+		}
+		found = append(found, runs...)
+	}
+	var points []experiment.Point
+	for i := range found {
+		r := &found[i]
+		for _, n := range r.Notes {
+			e.say("note: %s: %s", name(r.Source), lines(n))
+		}
+		for _, w := range r.Warnings {
+			bad++
+			e.say("varve: warning: %s", lines(w.String()))
+		}
+		bad += r.Unsaid
+		part := experiment.Marked(r)
+		for j := range part {
+			if seed != "" && part[j].Keys["seed"] == "" {
+				part[j].Keys = experiment.WithKey(part[j].Keys, "seed", seed)
+			}
+		}
+		if !apart {
+			points = append(points, part...)
+		}
+	}
+	if apart {
+		points = nil
+	} else {
+		found = nil
+	}
+	if err := e.addMetrics(ctx, to, points, found); err != nil {
+		return err
+	}
+	if bad > 0 {
+		return outcome(exitPartial)
+	}
+	return nil
+}
+
+type importedJSON struct {
+	Schema  string `json:"schema"`
+	Points  int    `json:"points"`
+	Runs    int    `json:"runs"`
+	Version int    `json:"version"`
+	ID      string `json:"id"`
+	Run     string `json:"run"`
+	DryRun  bool   `json:"dry_run,omitempty"`
+}
+
+// addMetrics keeps points of a version, or of a run, or runs of programs.
+func (e *env) addMetrics(ctx context.Context, to *metricTo, points []experiment.Point, runs []metricfile.Run) error {
+	p, l, err := e.lab(ctx, need{})
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	run := ""
+	var s *varve.Snapshot
+	if to.run != "" {
+		r, err := l.Run(ctx, to.run)
+		if err != nil {
+			return hinted(err, "varve run ls lists the runs")
+		}
+		run, to.version = r.ID, r.After
+	}
+	if s, err = e.resolve(p, to.version); err != nil {
+		return err
+	}
+	n := len(points)
+	for i := range runs {
+		n += len(runs[i].Points)
+	}
+	if !e.dry {
+		if err := l.Add(ctx, s, run, points); err != nil {
+			return err
+		}
+		for i := range runs {
+			if err := l.AddRun(ctx, s, &runs[i]); err != nil {
+				return err
+			}
+		}
+	}
+	if e.json {
+		return e.emit(importedJSON{"varve.metric_import/1", n, len(runs), s.Version, s.ID.String(), run, e.dry})
+	}
+	word := "added to"
+	if e.dry {
+		word = "would go to"
+	}
+	e.say("%s %s %s", plural(n, "value"), word, s.Ref())
+	return nil
+}
+
+type metricListing struct {
+	by, metric, out string
+	plot, all       bool
+	refs            []string
+}
+
+func metricList(e *env) *cobra.Command {
+	m := &metricListing{}
+	c := &cobra.Command{Use: "ls [REF…]", Short: "List what versions measured, or plot it",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m.refs = args
+			return e.metrics(cmd.Context(), m)
+		}}
+	c.Flags().StringVar(&m.by, "by", "version", "one line for each version, run or point")
+	c.Flags().StringVar(&m.metric, "metric", "", "only metrics that a `PATTERN` takes in")
+	c.Flags().BoolVar(&m.plot, "plot", false, "draw it in the terminal")
+	c.Flags().StringVarP(&m.out, "output", "o", "", "draw it into a `FILE`: .png or .svg")
+	complete(c, "by", []string{"version", "run", "point"})
+	return c
+}
+
+// metrics lists what was measured.
+func (e *env) metrics(ctx context.Context, m *metricListing) error {
+	if m.by != "version" && m.by != "run" && m.by != "point" {
+		return usage("", "--by %s: want version, run or point", m.by)
+	}
+	p, l, err := e.lab(ctx, need{})
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	var only []string
+	for _, ref := range m.refs {
+		s, err := e.resolve(p, ref)
+		if err != nil {
+			return err
+		}
+		only = append(only, s.ID.String())
+	}
+	list, err := l.Performances(ctx, m.metric, m.by != "version", only)
+	if err != nil {
+		return err
+	}
+	if m.plot || m.out != "" {
+		return e.plotMetrics(list, m)
+	}
+	last := ""
+	for i := range list {
+		one := &list[i]
+		switch {
+		case m.by == "point":
+			if err := e.printPoints(one); err != nil {
+				return err
+			}
+		case e.json:
+			if err := e.emit(performanceOf(one)); err != nil {
+				return err
+			}
+		default:
+			if one.Metric != last {
+				last = one.Metric
+				e.printf("%s\n", name(last))
+			}
+			e.printPerformance(one)
+		}
+	}
+	return nil
+}
+
+func performanceOf(p *experiment.Performance) metricJSON {
+	mean := p.Mean()
+	least, most := p.Range()
+	return metricJSON{Schema: "varve.metric/1", Metric: p.Metric, Value: orNull(mean), Text: strconv.FormatFloat(mean, 'g', -1, 64), Version: p.Version, ID: p.Snapshot, Run: p.Run, Name: p.Of,
+		N: len(p.Samples), Min: orNull(least), Max: orNull(most), Keys: map[string]string{}}
+}
+
+func (e *env) printPerformance(p *experiment.Performance) {
+	of := ref(p.Version)
+	if p.Version == 0 {
+		of = p.Snapshot[:12] + " (forgotten)"
+	}
+	if p.Run != "" {
+		of += "  " + p.Run[:8]
+	}
+	if p.Of != "" {
+		of += "  " + name(p.Of)
+	}
+	spread := ""
+	if n := len(p.Samples); n > 1 {
+		least, most := p.Range()
+		spread = fmt.Sprintf("  %s … %s, %d repetitions", number(least), number(most), n)
+	}
+	e.printf("  %-24s %s%s\n", of, number(p.Mean()), spread)
+}
+
+func (e *env) printPoints(p *experiment.Performance) error {
+	for i := range p.Points {
+		t := &p.Points[i]
+		j := metricJSON{Schema: "varve.metric/1", Metric: t.Metric, Value: orNull(t.Value), Text: strconv.FormatFloat(t.Value, 'g', -1, 64), Version: p.Version, ID: p.Snapshot, Run: p.Run, Name: p.Of, Keys: map[string]string{}}
+		if t.Keys != nil {
+			j.Keys = t.Keys
+		}
+		if t.HasStep {
+			j.Step = &t.Step
+		}
+		if t.HasStdErr {
+			j.StdErr = orNull(t.StdErr)
+		}
+		if !t.Time.IsZero() {
+			j.Time = rfc(t.Time)
+		}
+		if e.json {
+			if err := e.emit(j); err != nil {
+				return err
+			}
+			continue
+		}
+		keys := ""
+		for k, v := range sorted(j.Keys) {
+			keys += "  " + k + "=" + v
+		}
+		step := ""
+		if t.HasStep {
+			step = fmt.Sprintf("  step %d", t.Step)
+		}
+		e.printf("%s  %s%s  %s%s\n", ref(p.Version), name(t.Metric), step, j.Text, name(keys))
+	}
+	return nil
+}
+
+func (e *env) plotMetrics(list []experiment.Performance, m *metricListing) error {
+	return usage("", "not yet")
+}
