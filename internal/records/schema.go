@@ -167,17 +167,7 @@ func (t *table) create() []string {
 	return out
 }
 
-// indexes are the statements that make filters quick. They come after the rows, where there are many.
-func (t *table) indexes() []string {
-	out := []string{fmt.Sprintf("CREATE INDEX IF NOT EXISTS %[1]s_first ON %[1]s (fm) WHERE gone IS NULL", t.rows())}
-	for i, f := range t.cols {
-		if f.Index {
-			out = append(out, fmt.Sprintf("CREATE INDEX IF NOT EXISTS %[1]s_c%[2]d ON %[1]s (c%[2]d, fm, c0) WHERE gone IS NULL", t.rows(), i))
-		}
-	}
-	return out
-}
-
 func (t *table) drop() []string {
-	return []string{"DROP TABLE IF EXISTS " + t.rows(), "DROP TABLE IF EXISTS " + t.words(), fmt.Sprintf("DELETE FROM members WHERE t = %d", t.number)}
+	return []string{"DROP TABLE IF EXISTS " + t.rows(), "DROP TABLE IF EXISTS " + t.words(), fmt.Sprintf("DELETE FROM members WHERE t = %d", t.number),
+		fmt.Sprintf("DELETE FROM texts WHERE t = %d", t.number), fmt.Sprintf("DELETE FROM blocks WHERE key >= %d AND key < %d", blockKey(t.number, 0, 0), blockKey(t.number+1, 0, 0))}
 }

@@ -91,8 +91,8 @@ type writing struct {
 }
 
 const (
-	asked    = 400  // ids that are looked up at once
-	bindings = 1500 // values of one statement, about
+	asked    = 100 // ids that are looked up at once
+	bindings = 64  // values of one statement, about: the driver looks for each among all
 )
 
 // merge puts entities into the table, with what is there of them.
@@ -142,7 +142,7 @@ func (w *writing) find(all []*entity) (map[string]*entity, error) {
 	defer rows.Close()
 	var found [][]any
 	for rows.Next() {
-		row, err := scan(rows, w.t.width())
+		row, err := scanRow(rows, w.t.width())
 		if err != nil {
 			return nil, err
 		}
@@ -161,7 +161,7 @@ func (w *writing) find(all []*entity) (map[string]*entity, error) {
 	return out, nil
 }
 
-func scan(rows *sql.Rows, n int) ([]any, error) {
+func scanRow(rows *sql.Rows, n int) ([]any, error) {
 	row, to := make([]any, n), make([]any, n)
 	for i := range row {
 		to[i] = &row[i]
@@ -198,11 +198,20 @@ func (w *writing) insert(all []*entity) error {
 	words := &many{tx: w.tx, into: w.t.words() + " (rowid" + w.searched() + ")", width: 1 + len(w.t.search)}
 	members := &many{tx: w.tx, into: "members (t, s, m, n)", width: 4}
 	defer func() { rows.close(); words.close(); members.close() }()
+	cols := &columns{inside: w.inside, t: w.t, patches: map[int64]*patch{}}
+	if err := w.tx.QueryRowContext(w.ctx, "UPDATE meta SET v = v + 1 WHERE k = 'change' RETURNING v").Scan(&cols.change); err != nil {
+		return err
+	}
 	for _, e := range all {
 		at := len(rows.args)
 		var err error
 		if rows.args, err = w.t.encode(e, w, rows.args); err != nil {
 			return err
+		}
+		if w.t.number != generic {
+			if err := cols.row(rows.args[at:], e); err != nil {
+				return err
+			}
 		}
 		if !e.isGone() {
 			w.spell(rows.args[at:], words)
@@ -223,7 +232,7 @@ func (w *writing) insert(all []*entity) error {
 			return err
 		}
 	}
-	return nil
+	return cols.flush()
 }
 
 func (w *writing) searched() string {
@@ -370,7 +379,7 @@ func (x *index) redeclare(ctx context.Context, tx *sql.Tx, s Schema) error {
 			return err
 		}
 	}
-	return run(ctx, tx, now.indexes()...)
+	return nil
 }
 
 const moved = 5000 // rows at once
@@ -415,7 +424,7 @@ func (w *writing) between(low, high string) ([]*entity, error) {
 	defer rows.Close()
 	var raw [][]any
 	for rows.Next() {
-		row, err := scan(rows, w.t.width())
+		row, err := scanRow(rows, w.t.width())
 		if err != nil {
 			return nil, err
 		}
