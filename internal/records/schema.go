@@ -162,7 +162,9 @@ func (t *table) create() []string {
 		// The words are here and the text in the table, so it is kept once. Words are as Unicode has them, without marks;
 		// three letters at a time would take thrice the room and not find words of two, which Chinese has most of: see spell.
 		out = append(out, fmt.Sprintf("CREATE VIRTUAL TABLE %s USING fts5(%s, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 2')",
-			t.words(), strings.Join(cols, ", ")))
+			t.words(), strings.Join(cols, ", ")),
+			// Words are gathered in so many bytes of memory before they are written.
+			fmt.Sprintf("INSERT INTO %[1]s (%[1]s, rank) VALUES ('hashsize', 33554432)", t.words()))
 	}
 	return out
 }

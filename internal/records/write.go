@@ -90,10 +90,7 @@ type writing struct {
 	t *table
 }
 
-const (
-	asked    = 100 // ids that are looked up at once
-	bindings = 64  // values of one statement, about: the driver looks for each among all
-)
+const asked = 100 // ids that are looked up at once
 
 // merge puts entities into the table, with what is there of them.
 func (w *writing) merge(all []*entity) error {
@@ -222,14 +219,9 @@ func (w *writing) insert(all []*entity) error {
 			}
 		}
 		for _, m := range []*many{rows, words, members} {
-			if err := m.flush(w.ctx, false); err != nil {
+			if err := m.flush(w.ctx); err != nil {
 				return err
 			}
-		}
-	}
-	for _, m := range []*many{rows, words, members} {
-		if err := m.flush(w.ctx, true); err != nil {
-			return err
 		}
 	}
 	return cols.flush()
@@ -260,48 +252,36 @@ func (w *writing) spell(row []any, words *many) {
 	}
 }
 
-// many inserts many rows by one statement at a time.
+// many inserts many rows by one prepared statement, one row at a time: of several at once SQLite must be able to take
+// back all, for which it writes out the index of words each time, and the driver looks for each value among all.
 type many struct {
 	tx    *sql.Tx
 	into  string
 	width int
 	args  []any
-	full  *sql.Stmt // of as many rows as go at once
+	one   *sql.Stmt
 }
 
-func (m *many) rows() int { return max(1, bindings/m.width) }
-
-func (m *many) statement(rows int) string {
-	one := "(" + marks(m.width) + ")"
-	return "INSERT INTO " + m.into + " VALUES " + strings.Repeat(one+",", rows-1) + one
-}
-
-// flush inserts what has gathered, if it is enough or all is to go.
-func (m *many) flush(ctx context.Context, all bool) error {
-	size := m.rows() * m.width
-	for len(m.args) >= size {
-		if m.full == nil {
+// flush inserts what has gathered.
+func (m *many) flush(ctx context.Context) error {
+	for args := m.args; len(args) > 0; args = args[m.width:] {
+		if m.one == nil {
 			var err error
-			if m.full, err = m.tx.PrepareContext(ctx, m.statement(m.rows())); err != nil {
+			if m.one, err = m.tx.PrepareContext(ctx, "INSERT INTO "+m.into+" VALUES ("+marks(m.width)+")"); err != nil {
 				return err
 			}
 		}
-		if _, err := m.full.ExecContext(ctx, m.args[:size]...); err != nil {
+		if _, err := m.one.ExecContext(ctx, args[:m.width]...); err != nil {
 			return err
 		}
-		m.args = append(m.args[:0], m.args[size:]...)
 	}
-	if !all || len(m.args) == 0 {
-		return nil
-	}
-	_, err := m.tx.ExecContext(ctx, m.statement(len(m.args)/m.width), m.args...)
 	m.args = m.args[:0]
-	return err
+	return nil
 }
 
 func (m *many) close() {
-	if m.full != nil {
-		_ = m.full.Close() // the transaction is what counts
+	if m.one != nil {
+		_ = m.one.Close() // the transaction is what counts
 	}
 }
 
