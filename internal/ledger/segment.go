@@ -1,9 +1,11 @@
 package ledger
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -106,7 +108,7 @@ func (s Segments) read(ctx context.Context, seg Segment) (plain []byte, records 
 func (s Segments) open(name string, sealed []byte) ([]byte, []Record, error) {
 	plain, err := s.db.Keys().Open(nil, seal.Records, []byte(name), sealed, maxSegment)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%w: %w", object.ErrDamaged, err)
 	}
 	records, err := DecodeBulk(plain)
 	if err != nil {
@@ -115,18 +117,37 @@ func (s Segments) open(name string, sealed []byte) ([]byte, []Record, error) {
 	return plain, records, nil
 }
 
-// DecodeBulk reads the plain bytes of a segment of records in bulk.
+// DecodeBulk reads the plain bytes of a segment of records in bulk. What it returns refers to them.
 func DecodeBulk(plain []byte) ([]Record, error) {
-	records, err := Decode(plain)
-	for i := 0; i < len(records) && err == nil; i++ {
-		if err = records[i].inBulk(); err != nil {
-			err = fmt.Errorf("record %d: %w", i+1, err)
+	n := bytes.Count(plain, []byte{'\n'})
+	if n > MaxBulk {
+		return nil, fmt.Errorf("%d records where %d are allowed: %w", n, MaxBulk, fs.ErrInvalid)
+	}
+	out := make([]Record, 0, n)
+	names := map[string]string{}
+	for len(plain) > 0 {
+		line, rest, whole := bytes.Cut(plain, []byte{'\n'})
+		plain = rest
+		var r Record
+		if len(line) >= maxLine || !whole {
+			return nil, fmt.Errorf("record %d has no end, or is longer than %d bytes: %w", len(out)+1, maxLine, fs.ErrInvalid)
 		}
+		if !readLine(line, &r, names) {
+			r = Record{}
+			if err := json.Unmarshal(line, &r); err != nil {
+				return nil, fmt.Errorf("record %d: %w", len(out)+1, err)
+			}
+		}
+		err := r.inBulk()
+		if err == nil && (r.At.Milli < 0 || r.At.Milli > maxMilli || r.At.Counter > maxCounter) {
+			err = fmt.Errorf("stamp out of range: %w", fs.ErrInvalid)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("record %d: %w", len(out)+1, err)
+		}
+		out = append(out, r)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return records, nil
+	return out, nil
 }
 
 // inBulk refuses what an index has no place for.
@@ -245,4 +266,13 @@ func (s Segments) Heal(ctx context.Context, seg Segment, from Segments) (bool, e
 		return false, ctx.Err()
 	}
 	return true, s.putSpare(ctx, seg.ID, plain)
+}
+
+// EncodeBulk encodes records of one segment: their lines.
+func EncodeBulk(records []Record) ([]byte, error) {
+	plain, n, err := encodeBulk(records)
+	if err == nil && n < len(records) {
+		err = fmt.Errorf("%d records, of which %d go into a segment: %w", len(records), n, fs.ErrInvalid)
+	}
+	return plain, err
 }

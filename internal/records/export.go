@@ -73,14 +73,14 @@ func (r *Records) names(ctx context.Context, kind string) (declared []Field, oth
 		if a.t.number == generic {
 			from += " AND r.id > ? AND r.id < ?"
 		}
-		if others, err = x.texts(ctx, "SELECT DISTINCT j.key"+from+" ORDER BY 1", a.args...); err != nil {
+		if others, err = x.strings(ctx, "SELECT DISTINCT j.key"+from+" ORDER BY 1", a.args...); err != nil {
 			return err
 		}
 		from = " FROM members AS m JOIN " + a.t.rows() + " AS r ON r.n = m.n WHERE m.t = " + strconv.FormatInt(a.t.number, 10)
 		if a.t.number == generic {
 			from += " AND r.id > ? AND r.id < ?"
 		}
-		sets, err = x.texts(ctx, "SELECT DISTINCT m.s"+from+" ORDER BY 1", a.args...)
+		sets, err = x.strings(ctx, "SELECT DISTINCT m.s"+from+" ORDER BY 1", a.args...)
 		return err
 	})
 	others = slices.DeleteFunc(others, func(name string) bool {
@@ -89,7 +89,7 @@ func (r *Records) names(ctx context.Context, kind string) (declared []Field, oth
 	return declared, others, sets, err
 }
 
-func (x *index) texts(ctx context.Context, ask string, args ...any) ([]string, error) {
+func (x *index) strings(ctx context.Context, ask string, args ...any) ([]string, error) {
 	rows, err := x.db.QueryContext(ctx, ask, args...)
 	if err != nil {
 		return nil, err

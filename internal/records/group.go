@@ -27,16 +27,31 @@ const ByCount = "count"
 // "#tags" are the members of the set tags, and an entity counts under each that it has.
 func (r *Records) Group(ctx context.Context, q Query, by ...string) (out []Group, err error) {
 	err = r.ready(ctx, func(x *index) error {
-		tables, err := x.load(ctx, x.db)
-		if err != nil {
+		return x.reading(ctx, func(tx *sql.Tx) error {
+			tables, err := x.load(ctx, tx)
+			if err != nil {
+				return err
+			}
+			a, err := x.ask(tables, &q)
+			if err == nil && len(by) == 0 {
+				err = wrong("it names no field to group by")
+			}
+			if err != nil {
+				return err
+			}
+			if a.t.number != generic {
+				s, err := x.scanning(ctx, tx, a.t, &q)
+				if err != nil {
+					return err
+				}
+				var ok bool
+				if out, ok, err = s.group(&q, by); ok || err != nil {
+					return err
+				}
+			}
+			out, err = x.group(ctx, tx, a, &q, by)
 			return err
-		}
-		a, err := x.ask(tables, &q)
-		if err != nil {
-			return err
-		}
-		out, err = x.group(ctx, a, &q, by)
-		return err
+		})
 	})
 	return out, err
 }
@@ -48,21 +63,22 @@ type grouped struct {
 	milli bool // a time in milliseconds
 }
 
-func (a *asking) grouping(name string) (grouped, error) {
-	field, step, cut := name, time.Duration(0), false
-	if base, unit, ok := strings.Cut(name, ":"); ok {
-		switch unit {
-		case "hour":
-			step = time.Hour
-		case "day":
-			step = 24 * time.Hour
-		case "week":
-			step = 7 * 24 * time.Hour
-		}
-		if cut = step > 0; cut {
-			field = base
-		}
+// bucket takes ":hour", ":day" or ":week" from a name: how long these are and where they begin, in nanoseconds.
+func bucket(name string) (field string, step, offset int64, cut bool) {
+	field, unit, _ := strings.Cut(name, ":")
+	switch unit {
+	case "hour":
+		return field, int64(time.Hour), 0, true
+	case "day":
+		return field, int64(24 * time.Hour), 0, true
+	case "week":
+		return field, int64(7 * 24 * time.Hour), int64(4 * 24 * time.Hour), true // the first Monday of 1970 is the 5th of January
 	}
+	return name, 0, 0, false
+}
+
+func (a *asking) grouping(name string) (grouped, error) {
+	field, n, monday, cut := bucket(name)
 	expr, t, err := a.expr(field)
 	g := grouped{expr, t, stamped(field)}
 	if err != nil || !cut {
@@ -71,10 +87,6 @@ func (a *asking) grouping(name string) (grouped, error) {
 	if t != Time {
 		return g, wrong("%s is no time", field)
 	}
-	n, monday := int64(step), int64(4*24*time.Hour) // the first Monday of 1970 is the 5th of January
-	if step != 7*24*time.Hour {
-		monday = 0
-	}
 	if g.milli {
 		n, monday = n/int64(time.Millisecond), monday/int64(time.Millisecond)
 	}
@@ -82,10 +94,7 @@ func (a *asking) grouping(name string) (grouped, error) {
 	return g, nil
 }
 
-func (x *index) group(ctx context.Context, a *asking, q *Query, by []string) ([]Group, error) {
-	if len(by) == 0 {
-		return nil, wrong("it names no field to group by")
-	}
+func (x *index) group(ctx context.Context, tx *sql.Tx, a *asking, q *Query, by []string) ([]Group, error) {
 	var keys []grouped
 	var names []string
 	join, before := "", []any(nil)
@@ -130,7 +139,7 @@ func (x *index) group(ctx context.Context, a *asking, q *Query, by []string) ([]
 		order = "count(*)" + way + ", " + list
 	}
 	ask += " FROM " + a.t.rows() + " AS r" + join + " WHERE " + strings.Join(a.where, " AND ") + " GROUP BY " + list + " ORDER BY " + order + limit(q)
-	rows, err := x.db.QueryContext(ctx, ask, append(before, a.args...)...)
+	rows, err := tx.QueryContext(ctx, ask, append(before, a.args...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,8 @@ type index struct {
 	tables     map[string]*table
 	numbers    map[string]int64 // of writers
 	names      map[int64]string
+	texts      map[textKey]uint32
+	cached     map[int64]*column
 }
 
 // openIndex opens the index in a file, "" for memory, and makes its tables where there are none.
@@ -51,7 +53,7 @@ func openIndex(ctx context.Context, file, vault string) (*index, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &index{db: db, file: file, numbers: map[string]int64{}, names: map[int64]string{}}
+	x := &index{db: db, file: file, numbers: map[string]int64{}, names: map[int64]string{}, texts: map[textKey]uint32{}, cached: map[int64]*column{}}
 	if file == "" {
 		db.SetMaxOpenConns(1) // each connection would have a memory of its own
 	}
@@ -92,8 +94,10 @@ func (x *index) prepare(ctx context.Context, vault string) error {
 			"CREATE TABLE writers (n INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
 			"CREATE TABLE kinds (n INTEGER PRIMARY KEY, kind TEXT NOT NULL UNIQUE, schema TEXT NOT NULL)",
 			"CREATE TABLE members (t INTEGER, s TEXT, m TEXT, n INTEGER, PRIMARY KEY (t, s, m, n)) WITHOUT ROWID",
-			"INSERT INTO meta VALUES ('generation', 1), ('ms', 0), ('n', 0)",
-		}, append(none.create(), none.indexes()...)...)
+			"CREATE TABLE texts (n INTEGER PRIMARY KEY, t INTEGER, c INTEGER, s TEXT, UNIQUE (t, c, s))",
+			"CREATE TABLE blocks (key INTEGER PRIMARY KEY, v INTEGER NOT NULL, data BLOB NOT NULL)",
+			"INSERT INTO meta VALUES ('generation', 1), ('change', 1), ('ms', 0), ('n', 0)",
+		}, none.create()...)
 		if err := run(ctx, tx, make...); err != nil {
 			return err
 		}
@@ -121,7 +125,7 @@ func (x *index) write(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	}
 	if err := fn(tx); err != nil {
 		x.mu.Lock()
-		x.numbers, x.names = map[string]int64{}, map[int64]string{} // those it made are not there
+		x.numbers, x.names, x.texts = map[string]int64{}, map[int64]string{}, map[textKey]uint32{} // those it made are not there
 		x.mu.Unlock()
 		return errors.Join(err, tx.Rollback())
 	}

@@ -2,12 +2,14 @@ package records
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -229,13 +231,16 @@ func (x *index) ask(tables map[string]*table, q *Query) (*asking, error) {
 	return a, nil
 }
 
+// memberRows are the rows that have a member in a set.
+const memberRows = "SELECT n FROM members WHERE t = ? AND s = ? AND m = ?"
+
 func (a *asking) condition(w Where) error {
 	if w.Op == "has" {
 		member, ok := w.Value.(string)
 		if !ok {
 			return wrong("a member of the set %s is text, not %T", w.Field, w.Value)
 		}
-		a.and("r.n IN (SELECT n FROM members WHERE t = ? AND s = ? AND m = ?)", a.t.number, w.Field, member)
+		a.and("r.n IN ("+memberRows+")", a.t.number, w.Field, member)
 		return nil
 	}
 	if id, ok := w.Value.(string); ok && w.Field == nameID && (w.Op == "=" || w.Op == "==") {
@@ -281,19 +286,27 @@ func (a *asking) condition(w Where) error {
 	return nil
 }
 
-const maxIn = 10_000 // values
+const maxIn = 1000 // values
 
-func (a *asking) oneOf(w Where, expr string, t FieldType) error {
+func sliceOf(w Where) (reflect.Value, error) {
 	list := reflect.ValueOf(w.Value)
 	if list.Kind() != reflect.Slice {
-		return wrong("%s is to be in a slice, not in a %T", w.Field, w.Value)
+		return list, wrong("%s is to be in a slice, not in a %T", w.Field, w.Value)
 	}
-	if list.Len() == 0 || list.Len() > maxIn {
-		if list.Len() == 0 {
-			a.and("0")
-			return nil
-		}
-		return wrong("%s is to be one of %d values where %d are allowed", w.Field, list.Len(), maxIn)
+	if list.Len() > maxIn {
+		return list, wrong("%s is to be one of %d values where %d are allowed", w.Field, list.Len(), maxIn)
+	}
+	return list, nil
+}
+
+func (a *asking) oneOf(w Where, expr string, t FieldType) error {
+	list, err := sliceOf(w)
+	if err != nil {
+		return err
+	}
+	if list.Len() == 0 {
+		a.and("0")
+		return nil
 	}
 	var args []any
 	for i := range list.Len() {
@@ -317,7 +330,7 @@ func (a *asking) order(q *Query) (string, error) {
 	if q.Descending {
 		way = " DESC"
 	}
-	last := "r.fm" + way + ", r.id" + way
+	last := "r.fm" + way + ", r.fn" + way + ", (SELECT name FROM writers AS w WHERE w.n = r.fw)" + way
 	if q.Order == "" || q.Order == nameFirst {
 		return " ORDER BY " + last, nil
 	}
@@ -349,15 +362,29 @@ func (r *Records) Get(ctx context.Context, kind, id string) (row *Row, err error
 // Count returns how many entities a query finds; Limit and Offset do not matter.
 func (r *Records) Count(ctx context.Context, q Query) (n int, err error) {
 	err = r.ready(ctx, func(x *index) error {
-		tables, err := x.load(ctx, x.db)
-		if err != nil {
+		return x.reading(ctx, func(tx *sql.Tx) error {
+			tables, err := x.load(ctx, tx)
+			if err != nil {
+				return err
+			}
+			a, err := x.ask(tables, &q)
+			if err != nil {
+				return err
+			}
+			switch {
+			case a.t.number == generic:
+				return tx.QueryRowContext(ctx, "SELECT count(*)"+a.from(), a.args...).Scan(&n)
+			case q.Text != "" && len(a.where) == 2: // what is gone has no words
+				return tx.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*) FROM %[1]s WHERE %[1]s MATCH ?", a.t.words()), a.args...).Scan(&n)
+			}
+			s, err := x.scanning(ctx, tx, a.t, &q)
+			if err != nil {
+				return err
+			}
+			rows, err := s.rows()
+			n = len(rows)
 			return err
-		}
-		a, err := x.ask(tables, &q)
-		if err != nil {
-			return err
-		}
-		return x.db.QueryRowContext(ctx, "SELECT count(*)"+a.from(), a.args...).Scan(&n)
+		})
 	})
 	return n, err
 }
@@ -370,13 +397,14 @@ func (r *Records) Find(ctx context.Context, q Query) iter.Seq2[*Row, error] {
 	return func(yield func(*Row, error) bool) {
 		yielded := false
 		err := r.ready(ctx, func(x *index) error {
-			err := x.find(ctx, &q, func(row *Row) error {
+			give := func(row *Row) error {
 				yielded = true
 				if !yield(row, nil) {
 					return errStop
 				}
 				return nil
-			})
+			}
+			err := x.find(ctx, &q, give)
 			if yielded && errors.Is(damage(err), errIndex) {
 				r.discard(x)
 				return fmt.Errorf("%v: ask again", err) // not from the start in the middle
@@ -390,55 +418,131 @@ func (r *Records) Find(ctx context.Context, q Query) iter.Seq2[*Row, error] {
 }
 
 func (x *index) find(ctx context.Context, q *Query, give func(*Row) error) error {
-	tables, err := x.load(ctx, x.db)
-	if err != nil {
+	if x.file != "" {
+		return x.findNow(ctx, q, give)
+	}
+	var held []*Row // the only connection is wanted for what give may ask
+	if err := x.findNow(ctx, q, func(r *Row) error { held = append(held, r); return nil }); err != nil {
 		return err
 	}
-	a, err := x.ask(tables, q)
-	if err != nil {
-		return err
-	}
-	order, err := a.order(q)
-	if err != nil {
-		return err
-	}
-	columns := "r." + strings.ReplaceAll(a.t.columns(), ", ", ", r.")
-	rows, err := x.db.QueryContext(ctx, "SELECT "+columns+a.from()+order+limit(q), a.args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var held [][]any
-	for rows.Next() {
-		row, err := scan(rows, a.t.width())
-		if err != nil {
-			return err
-		}
-		if x.file == "" { // the only connection is wanted for what give may ask
-			held = append(held, row)
-			continue
-		}
-		if err := x.give(ctx, a.t, row, give); err != nil {
-			return err
-		}
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	for _, row := range held {
-		if err := x.give(ctx, a.t, row, give); err != nil {
+	for _, r := range held {
+		if err := give(r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (x *index) give(ctx context.Context, t *table, row []any, give func(*Row) error) error {
-	e, err := t.decode(row, inside{ctx: ctx, x: x, q: x.db})
+func (x *index) findNow(ctx context.Context, q *Query, give func(*Row) error) error {
+	return x.reading(ctx, func(tx *sql.Tx) error {
+		tables, err := x.load(ctx, tx)
+		if err != nil {
+			return err
+		}
+		a, err := x.ask(tables, q)
+		if err != nil {
+			return err
+		}
+		if a.t.number != generic {
+			if done, err := x.findByColumns(ctx, tx, a.t, q, give); done || err != nil {
+				return err
+			}
+		}
+		order, err := a.order(q)
+		if err != nil {
+			return err
+		}
+		return x.yield(ctx, tx, a.t, "SELECT "+a.t.selected()+a.from()+order+limit(q), a.args, give)
+	})
+}
+
+// findByColumns finds by the columns and then gets the rows. It is false, and has given none, where they do not know the
+// order.
+func (x *index) findByColumns(ctx context.Context, tx *sql.Tx, t *table, q *Query, give func(*Row) error) (bool, error) {
+	s, err := x.scanning(ctx, tx, t, q)
+	if err != nil {
+		return false, err
+	}
+	rows, err := s.rows()
+	if err != nil {
+		return false, err
+	}
+	top := 0
+	if q.Limit > 0 {
+		top = max(q.Offset, 0) + q.Limit
+	}
+	if ok, err := s.sorted(rows, q, top); !ok || err != nil {
+		return false, err
+	}
+	rows = rows[min(max(q.Offset, 0), len(rows)):]
+	if q.Limit > 0 {
+		rows = rows[:min(q.Limit, len(rows))]
+	}
+	for part := range slices.Chunk(rows, got) {
+		by := make(map[int64]*Row, len(part))
+		err := x.yieldEntities(ctx, tx, t, "SELECT "+t.selected()+" FROM "+t.rows()+" AS r WHERE r.n IN ("+numbers(part)+")", nil,
+			func(e *entity) error { by[e.row] = e.shown(); return nil })
+		if err != nil {
+			return true, err
+		}
+		for _, n := range part {
+			if by[int64(n)] == nil {
+				return true, errRow
+			}
+			if err := give(by[int64(n)]); err != nil {
+				return true, err
+			}
+		}
+	}
+	return true, nil
+}
+
+const got = 500 // rows that are got at once
+
+func (t *table) selected() string { return "r." + strings.ReplaceAll(t.columns(), ", ", ", r.") }
+
+func (x *index) yield(ctx context.Context, tx *sql.Tx, t *table, ask string, args []any, give func(*Row) error) error {
+	return x.yieldEntities(ctx, tx, t, ask, args, func(e *entity) error { return give(e.shown()) })
+}
+
+// yieldEntities gives the entities of rows; one by one, for they may be all that there are.
+func (x *index) yieldEntities(ctx context.Context, tx *sql.Tx, t *table, ask string, args []any, give func(*entity) error) error {
+	names, err := (&scan{ctx: ctx, q: tx}).writers()
 	if err != nil {
 		return err
 	}
-	return give(e.shown())
+	rows, err := tx.QueryContext(ctx, ask, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		row, err := scanRow(rows, t.width())
+		if err != nil {
+			return err
+		}
+		e, err := t.decode(row, known(names))
+		if err != nil {
+			return err
+		}
+		if err := give(e); err != nil {
+			return err
+		}
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}
+
+// known are writers that were read.
+type known map[uint32]string
+
+func (k known) number(string) (int64, error) { return 0, errRow }
+
+func (k known) name(n int64) (string, error) {
+	name, ok := k[uint32(n)]
+	if !ok {
+		return "", errRow
+	}
+	return name, nil
 }
 
 // shown is the entity as it is seen.

@@ -162,22 +162,14 @@ func (t *table) create() []string {
 		// The words are here and the text in the table, so it is kept once. Words are as Unicode has them, without marks;
 		// three letters at a time would take thrice the room and not find words of two, which Chinese has most of: see spell.
 		out = append(out, fmt.Sprintf("CREATE VIRTUAL TABLE %s USING fts5(%s, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 2')",
-			t.words(), strings.Join(cols, ", ")))
-	}
-	return out
-}
-
-// indexes are the statements that make filters quick. They come after the rows, where there are many.
-func (t *table) indexes() []string {
-	out := []string{fmt.Sprintf("CREATE INDEX IF NOT EXISTS %[1]s_first ON %[1]s (fm) WHERE gone IS NULL", t.rows())}
-	for i, f := range t.cols {
-		if f.Index {
-			out = append(out, fmt.Sprintf("CREATE INDEX IF NOT EXISTS %[1]s_c%[2]d ON %[1]s (c%[2]d, fm, c0) WHERE gone IS NULL", t.rows(), i))
-		}
+			t.words(), strings.Join(cols, ", ")),
+			// Words are gathered in so many bytes of memory before they are written.
+			fmt.Sprintf("INSERT INTO %[1]s (%[1]s, rank) VALUES ('hashsize', 33554432)", t.words()))
 	}
 	return out
 }
 
 func (t *table) drop() []string {
-	return []string{"DROP TABLE IF EXISTS " + t.rows(), "DROP TABLE IF EXISTS " + t.words(), fmt.Sprintf("DELETE FROM members WHERE t = %d", t.number)}
+	return []string{"DROP TABLE IF EXISTS " + t.rows(), "DROP TABLE IF EXISTS " + t.words(), fmt.Sprintf("DELETE FROM members WHERE t = %d", t.number),
+		fmt.Sprintf("DELETE FROM texts WHERE t = %d", t.number), fmt.Sprintf("DELETE FROM blocks WHERE key >= %d AND key < %d", blockKey(t.number, 0, 0), blockKey(t.number+1, 0, 0))}
 }

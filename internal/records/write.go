@@ -90,10 +90,7 @@ type writing struct {
 	t *table
 }
 
-const (
-	asked    = 400  // ids that are looked up at once
-	bindings = 1500 // values of one statement, about
-)
+const asked = 100 // ids that are looked up at once
 
 // merge puts entities into the table, with what is there of them.
 func (w *writing) merge(all []*entity) error {
@@ -142,7 +139,7 @@ func (w *writing) find(all []*entity) (map[string]*entity, error) {
 	defer rows.Close()
 	var found [][]any
 	for rows.Next() {
-		row, err := scan(rows, w.t.width())
+		row, err := scanRow(rows, w.t.width())
 		if err != nil {
 			return nil, err
 		}
@@ -161,7 +158,7 @@ func (w *writing) find(all []*entity) (map[string]*entity, error) {
 	return out, nil
 }
 
-func scan(rows *sql.Rows, n int) ([]any, error) {
+func scanRow(rows *sql.Rows, n int) ([]any, error) {
 	row, to := make([]any, n), make([]any, n)
 	for i := range row {
 		to[i] = &row[i]
@@ -198,11 +195,20 @@ func (w *writing) insert(all []*entity) error {
 	words := &many{tx: w.tx, into: w.t.words() + " (rowid" + w.searched() + ")", width: 1 + len(w.t.search)}
 	members := &many{tx: w.tx, into: "members (t, s, m, n)", width: 4}
 	defer func() { rows.close(); words.close(); members.close() }()
+	cols := &columns{inside: w.inside, t: w.t, patches: map[int64]*patch{}}
+	if err := w.tx.QueryRowContext(w.ctx, "UPDATE meta SET v = v + 1 WHERE k = 'change' RETURNING v").Scan(&cols.change); err != nil {
+		return err
+	}
 	for _, e := range all {
 		at := len(rows.args)
 		var err error
 		if rows.args, err = w.t.encode(e, w, rows.args); err != nil {
 			return err
+		}
+		if w.t.number != generic {
+			if err := cols.row(rows.args[at:], e); err != nil {
+				return err
+			}
 		}
 		if !e.isGone() {
 			w.spell(rows.args[at:], words)
@@ -213,17 +219,12 @@ func (w *writing) insert(all []*entity) error {
 			}
 		}
 		for _, m := range []*many{rows, words, members} {
-			if err := m.flush(w.ctx, false); err != nil {
+			if err := m.flush(w.ctx); err != nil {
 				return err
 			}
 		}
 	}
-	for _, m := range []*many{rows, words, members} {
-		if err := m.flush(w.ctx, true); err != nil {
-			return err
-		}
-	}
-	return nil
+	return cols.flush()
 }
 
 func (w *writing) searched() string {
@@ -251,48 +252,36 @@ func (w *writing) spell(row []any, words *many) {
 	}
 }
 
-// many inserts many rows by one statement at a time.
+// many inserts many rows by one prepared statement, one row at a time: of several at once SQLite must be able to take
+// back all, for which it writes out the index of words each time, and the driver looks for each value among all.
 type many struct {
 	tx    *sql.Tx
 	into  string
 	width int
 	args  []any
-	full  *sql.Stmt // of as many rows as go at once
+	one   *sql.Stmt
 }
 
-func (m *many) rows() int { return max(1, bindings/m.width) }
-
-func (m *many) statement(rows int) string {
-	one := "(" + marks(m.width) + ")"
-	return "INSERT INTO " + m.into + " VALUES " + strings.Repeat(one+",", rows-1) + one
-}
-
-// flush inserts what has gathered, if it is enough or all is to go.
-func (m *many) flush(ctx context.Context, all bool) error {
-	size := m.rows() * m.width
-	for len(m.args) >= size {
-		if m.full == nil {
+// flush inserts what has gathered.
+func (m *many) flush(ctx context.Context) error {
+	for args := m.args; len(args) > 0; args = args[m.width:] {
+		if m.one == nil {
 			var err error
-			if m.full, err = m.tx.PrepareContext(ctx, m.statement(m.rows())); err != nil {
+			if m.one, err = m.tx.PrepareContext(ctx, "INSERT INTO "+m.into+" VALUES ("+marks(m.width)+")"); err != nil {
 				return err
 			}
 		}
-		if _, err := m.full.ExecContext(ctx, m.args[:size]...); err != nil {
+		if _, err := m.one.ExecContext(ctx, args[:m.width]...); err != nil {
 			return err
 		}
-		m.args = append(m.args[:0], m.args[size:]...)
 	}
-	if !all || len(m.args) == 0 {
-		return nil
-	}
-	_, err := m.tx.ExecContext(ctx, m.statement(len(m.args)/m.width), m.args...)
 	m.args = m.args[:0]
-	return err
+	return nil
 }
 
 func (m *many) close() {
-	if m.full != nil {
-		_ = m.full.Close() // the transaction is what counts
+	if m.one != nil {
+		_ = m.one.Close() // the transaction is what counts
 	}
 }
 
@@ -370,7 +359,7 @@ func (x *index) redeclare(ctx context.Context, tx *sql.Tx, s Schema) error {
 			return err
 		}
 	}
-	return run(ctx, tx, now.indexes()...)
+	return nil
 }
 
 const moved = 5000 // rows at once
@@ -415,7 +404,7 @@ func (w *writing) between(low, high string) ([]*entity, error) {
 	defer rows.Close()
 	var raw [][]any
 	for rows.Next() {
-		row, err := scan(rows, w.t.width())
+		row, err := scanRow(rows, w.t.width())
 		if err != nil {
 			return nil, err
 		}
