@@ -241,7 +241,7 @@ func (t *table) long() bool {
 // kinds counts the cells of the first rows that a role can take, and those that it cannot.
 func (t *table) kinds(i int, as role) (fit, not int) {
 	for _, r := range t.early {
-		if i >= len(r.cells) || blank(r.cells[i]) {
+		if i >= len(r.cells) || blank(r.cells[i]) || slices.Equal(r.cells, t.header) {
 			continue
 		}
 		ok := false

@@ -122,7 +122,7 @@ func (f *finder) experiment(dir string) error {
 		return f.give(nil, dir, err)
 	}
 	for _, e := range all {
-		if sub := path.Join(dir, e.Name()); e.IsDir() && f.s.isRun(sub) {
+		if sub := path.Join(dir, e.Name()); e.IsDir() && (f.s.looksRun(sub) || f.s.isRun(sub)) {
 			if err := f.read(sub, MLflow); err != nil {
 				return err
 			}
@@ -179,7 +179,7 @@ func (s *source) unit(name string) (unit, format string) {
 		base := path.Base(dir)
 		switch {
 		case base == "metrics" || base == "params" || base == "tags":
-			if parent := path.Dir(dir); s.isRun(parent) {
+			if parent := path.Dir(dir); s.looksRun(parent) {
 				return parent, MLflow
 			}
 		case base == "plots" && s.isDVCLive(path.Dir(dir)):
@@ -189,10 +189,7 @@ func (s *source) unit(name string) (unit, format string) {
 	dir := path.Dir(name)
 	switch path.Base(name) {
 	case "meta.yaml":
-		if s.isRun(dir) {
-			return dir, MLflow
-		}
-		if s.isExperiment(dir) {
+		if s.looksRun(dir) || s.isRun(dir) || s.isExperiment(dir) {
 			return dir, MLflow
 		}
 	case "metrics.json":

@@ -12,7 +12,7 @@ import (
 
 // isMLflow reports whether a folder is a store of MLflow, an experiment in one, or a run in one.
 func (s *source) isMLflow(dir string) bool {
-	if s.isRun(dir) || s.isExperiment(dir) {
+	if s.looksRun(dir) || s.isRun(dir) || s.isExperiment(dir) {
 		return true
 	}
 	all, err := s.list(dir)
@@ -30,6 +30,11 @@ func (s *source) isMLflow(dir string) bool {
 func (s *source) isRun(dir string) bool {
 	meta, err := s.meta(dir)
 	return err == nil && (meta.str("run_id") != "" || meta.str("run_uuid") != "")
+}
+
+// looksRun reports whether a folder has the parts of a run, whatever is in them.
+func (s *source) looksRun(dir string) bool {
+	return s.exists(path.Join(dir, "meta.yaml")) && (s.folder(path.Join(dir, "metrics")) || s.folder(path.Join(dir, "params")))
 }
 
 func (s *source) isExperiment(dir string) bool {
@@ -58,7 +63,7 @@ func (s *source) meta(dir string) (*node, error) {
 // cost the others.
 func (s *source) mlflow(dir string) ([]Run, error) {
 	switch {
-	case s.isRun(dir):
+	case s.looksRun(dir) || s.isRun(dir):
 		experiment, _ := s.meta(path.Dir(dir))
 		return some(s.mlflowRun(dir, experiment))
 	case s.isExperiment(dir):
@@ -104,7 +109,7 @@ func (s *source) mlflowExperiment(dir string) ([]Run, error) {
 	var errs []error
 	for _, e := range all {
 		sub := path.Join(dir, e.Name())
-		if !e.IsDir() || !s.exists(path.Join(sub, "meta.yaml")) || !s.folder(path.Join(sub, "metrics")) && !s.isRun(sub) {
+		if !e.IsDir() || !s.looksRun(sub) && !s.isRun(sub) {
 			continue
 		}
 		run, err := s.mlflowRun(sub, experiment)

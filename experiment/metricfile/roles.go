@@ -41,7 +41,7 @@ func (m *Mapping) roles() roles {
 			out[strings.ToLower(name)] = place{r, i}
 		}
 	}
-	add(asKey, "", "seed", "random_seed", "fold", "repeat", "example", "example_id", "task", "split", "dataset", "phase", "mode", "trial", "player", "group")
+	add(asKey, "", "seed", "random_seed", "fold", "repeat", "repetition", "replicate", "example", "example_id", "task", "split", "dataset", "phase", "mode", "trial", "player", "group")
 	add(asStep, m.Step, "step", "global_step", "_step", "iteration", "iter", "batch")
 	add(asEpoch, m.Epoch, "epoch")
 	add(asTime, m.Time, "timestamp", "_timestamp", "wall_time", "time", "datetime", "date")
