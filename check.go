@@ -135,8 +135,8 @@ func (p *Project) Manifest(ctx context.Context, s *Snapshot) iter.Seq2[ManifestF
 	}
 }
 
-// CheckManifest compares the files of a folder with a snapshot by reading them. It trusts nothing but the
-// SHA-256 of what it reads.
+// CheckManifest compares the files of a folder with a snapshot by reading them: what is missing, what is extra, and
+// what differs. It trusts nothing but the SHA-256 of what it reads.
 func (p *Project) CheckManifest(ctx context.Context, s *Snapshot, dir string) ([]Difference, error) {
 	d, err := disk.Open(dir)
 	if err != nil {
@@ -166,6 +166,35 @@ func (p *Project) CheckManifest(ctx context.Context, s *Snapshot, dir string) ([
 			continue
 		}
 		out = append(out, diff)
+	}
+	extra, err := p.extra(ctx, s, d, dir)
+	return append(out, extra...), err
+}
+
+// extra lists what is in a folder, and not left out of snapshots by a rule, but not in the snapshot.
+func (p *Project) extra(ctx context.Context, s *Snapshot, d disk.Dir, at string) ([]Difference, error) {
+	known := map[string]bool{}
+	err := everything(ctx, p.v.getter(), s.Root, func(at string, _, e *tree.Entry) error {
+		if e.Type != disk.Directory {
+			known[at] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	st := &Status{}
+	if err := (&Project{v: p.v, dir: d, id: p.id, path: at}).listNew(ctx, p.IgnoreSettings(), st); err != nil {
+		return nil, err
+	}
+	if len(st.Errors) > 0 {
+		return nil, &PartialError{Failures: st.Errors}
+	}
+	var out []Difference
+	for _, at := range st.Added {
+		if !known[at] {
+			out = append(out, Difference{Path: at, Kind: "file", Change: history.Added.String(), Detail: "not in " + s.Ref()})
+		}
 	}
 	return out, nil
 }

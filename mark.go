@@ -181,6 +181,7 @@ func settings() []Setting {
 		{Name: "ignore.presets", Default: "auto", Help: "kinds of projects whose derived files are left out: auto, none, or a list of " + strings.Join(ignore.Presets(), ", ")},
 		{Name: "ignore.gitignore", Default: "false", Help: "also obey .gitignore files"},
 		{Name: "ignore.extra", Default: "", Help: "further patterns, separated by commas"},
+		{Name: "critical", Default: "", Help: "patterns of files that every version must have, separated by commas"},
 	}
 }
 
@@ -223,6 +224,12 @@ func (p *Project) Set(ctx context.Context, name, value string) error {
 	case "ignore.gitignore":
 		if _, err := strconv.ParseBool(value); value != "" && err != nil {
 			return fmt.Errorf("setting %s: %q is neither true nor false", name, value)
+		}
+	case "critical":
+		for _, x := range list(value) {
+			if err := checkPattern(x); err != nil {
+				return fmt.Errorf("setting %s: %w", name, err)
+			}
 		}
 	case "ignore.presets":
 		for _, n := range list(value) {

@@ -3,10 +3,13 @@ package experiment
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 
@@ -134,4 +137,32 @@ func (l *Lab) Performances(ctx context.Context, pattern string, byRun bool, only
 		return cmp.Or(cmp.Compare(a.Metric, b.Metric), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Snapshot, b.Snapshot), cmp.Compare(a.Run, b.Run))
 	})
 	return out, nil
+}
+
+// NoteVerified keeps what a check of a version found.
+func (l *Lab) NoteVerified(ctx context.Context, s *varve.Snapshot, level string, ok bool, findings int) error {
+	return l.records.Append(ctx, varve.Fact{Kind: "verification", ID: s.ID.String(), Project: l.p.ID(), Set: map[string]any{"snapshot": s.ID.String(), "level": level, "ok": ok, "findings": findings, "at": l.opt.Now()}})
+}
+
+// Verification is what the last check of a version found.
+type Verification struct {
+	At       time.Time
+	Level    string // structure, headers, data
+	OK       bool
+	Findings int
+}
+
+// Verified returns the last check of a version; false if there was none.
+func (l *Lab) Verified(ctx context.Context, s *varve.Snapshot) (v Verification, ok bool, err error) {
+	row, err := l.records.Get(ctx, "verification", s.ID.String())
+	if errors.Is(err, fs.ErrNotExist) || row == nil {
+		return v, false, nil
+	}
+	if err != nil {
+		return v, false, err
+	}
+	row.Get("ok", &v.OK)
+	row.Get("findings", &v.Findings)
+	v.Level, v.At = row.Text("level"), row.Time("at")
+	return v, true, nil
 }

@@ -13,7 +13,7 @@ func verbs(e *env) []*cobra.Command {
 		snapVerb(e), statusVerb(e), diffVerb(e), restoreVerb(e), undoVerb(e), redoVerb(e),
 		logVerb(e), showVerb(e), lsVerb(e), catVerb(e), findVerb(e), manifestVerb(e), statsVerb(e), ignoreVerb(e),
 		visualVerb(e), thumbVerb(e), elementVerb(e), timelineVerb(e), refsVerb(e), workspaceVerb(e), formatsVerb(e),
-		guardVerb(e), runVerb(e), metricVerb(e), compareVerb(e), rollbackVerb(e), bisectVerb(e), changelogVerb(e),
+		guardVerb(e), runVerb(e), metricVerb(e), compareVerb(e), rollbackVerb(e), bisectVerb(e), changelogVerb(e), criticalVerb(e),
 		milestoneVerb(e), tagVerb(e), holdVerb(e),
 		keepVerb(e), forgetVerb(e), gcVerb(e), verifyVerb(e), repairVerb(e), copyVerb(e), initVerb(e), keyVerb(e), demoVerb(e), doctorVerb(e),
 		configVerb(e), completionVerb(e), manVerb(e), versionVerb(e),

@@ -2,12 +2,17 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"github.com/spf13/cobra"
 
 	"varve"
+	"varve/experiment"
 )
 
 func verifyVerb(e *env) *cobra.Command {
@@ -20,7 +25,8 @@ func verifyVerb(e *env) *cobra.Command {
 			"the records and every page of every tree; headers, which is the default, also the head and the directory of every\n" +
 			"pack; data every byte. --data is --level data; --budget ends that after a time, and begins with what was not read\n" +
 			"for longest, so that checks one after the other come round.\n" +
-			"With REF only what that snapshot of the project needs. Exit code 20 if anything is wrong.\n\n" +
+			"With REF only what that snapshot of the project needs; its critical files (see varve critical) are read out of the\n" +
+			"vault as a restore would and compared with their SHA-256, with --data all of them. Exit code 20 if anything is wrong.\n\n" +
 			"Snapshots that were there, that nobody forgot, and that are gone are a finding. With --accept-loss they are\n" +
 			"taken for forgotten first: for a vault that was put back to an earlier state on purpose.",
 		Args:              cobra.MaximumNArgs(1),
@@ -83,10 +89,10 @@ func (e *env) verify(ctx context.Context, o varve.VerifyOptions, accept bool, ar
 	}
 	var v *varve.Vault
 	var err error
+	var p *place
 	if len(args) == 0 {
 		v, _, err = e.openVault(ctx, false)
 	} else {
-		var p *place
 		if p, err = e.open(ctx, need{}); err != nil {
 			return err
 		}
@@ -110,6 +116,11 @@ func (e *env) verify(ctx context.Context, o varve.VerifyOptions, accept bool, ar
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
+	if p != nil {
+		if err := e.verifyFiles(ctx, p, &o, r); err != nil {
+			return err
+		}
+	}
 	if err := e.verified(&o, r, e.now().Sub(began)); err != nil {
 		return err
 	}
@@ -117,6 +128,43 @@ func (e *env) verify(ctx context.Context, o varve.VerifyOptions, accept bool, ar
 		return outcome(exitDamage)
 	}
 	return nil
+}
+
+// verifyFiles reads the files of a version out of the vault, as a restore would: all with --data, else the critical
+// ones. What was found is noted beside the version.
+func (e *env) verifyFiles(ctx context.Context, p *place, o *varve.VerifyOptions, r *varve.VerifyReport) error {
+	s := o.Snapshots[0]
+	var match func(string) bool
+	if !o.Data {
+		critical := p.project.Critical()
+		match = func(at string) bool {
+			return slices.ContainsFunc(critical, func(c string) bool { ok, _ := doublestar.Match(c, at); return ok })
+		}
+	}
+	if !o.Structure {
+		c, err := p.project.CheckFiles(ctx, s, match)
+		if err != nil && !damaged(err) {
+			return fmt.Errorf("verify the files of %s: %w", s.Ref(), err)
+		}
+		if c != nil {
+			r.Findings = append(r.Findings, c.Findings...)
+			r.Bytes += c.Bytes
+		}
+		r.OK = r.OK && err == nil && len(r.Findings) == 0
+	}
+	l, err := experiment.Open(ctx, p.vault, p.project, experiment.Options{Now: e.now, Rand: rand.Reader})
+	if err == nil {
+		err = errors.Join(l.NoteVerified(ctx, s, levelOf(o), r.OK && r.Complete, len(r.Findings)), l.Close())
+	}
+	if err != nil && e.verbose {
+		e.say("varve: not noted: %v", err) // a vault that is read only is checked all the same
+	}
+	return nil
+}
+
+// damaged reports whether an error is about what is in the vault.
+func damaged(err error) bool {
+	return errors.Is(err, varve.ErrDamaged) || errors.Is(err, varve.ErrMissing) || errors.Is(err, varve.ErrCorrupt)
 }
 
 // tellFinding prints a finding; word says what its last line is about.
