@@ -1,3 +1,5 @@
+//go:build !linux
+
 package main
 
 // witness sees who writes to files of a folder. Here nobody can be asked.
