@@ -1,6 +1,7 @@
 package creative
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,9 @@ type VisualOptions struct {
 // Visual compares two files by what they show: their pixels, their meshes, what is inside of them; and by their bytes
 // where nothing of that can be had.
 func (st *Studio) Visual(ctx context.Context, old, new *Item, o VisualOptions) (*Visual, error) {
-	old, new = old.keeping(), new.keeping()
+	if !o.Inside { // what elements are read from is asked for again, in looks
+		old, new = old.keeping(), new.keeping()
+	}
 	v := &Visual{Kind: "bytes", old: old, new: new}
 	a, err := old.Content()
 	if err != nil {
@@ -128,16 +131,16 @@ func (v *Visual) compareModels(ctx context.Context, o mesh.Options) error {
 		return err
 	}
 	v.oldMesh, v.newMesh = a, b
-	for _, one := range []struct {
-		m  *mesh.Model
-		to **mesh.Measures
-	}{{a, &v.OldModel}, {b, &v.NewModel}} {
-		m, err := one.m.Measure(ctx)
-		if err != nil {
-			return err
-		}
-		*one.to = &m
+	var group sync.WaitGroup
+	var old mesh.Measures
+	var failed error
+	group.Go(func() { old, failed = a.Measure(ctx) })
+	new, err := b.Measure(ctx)
+	group.Wait()
+	if err := cmp.Or(failed, err); err != nil {
+		return err
 	}
+	v.OldModel, v.NewModel = &old, &new
 	v.Model, err = mesh.Compare(ctx, a, b, o)
 	return err
 }
