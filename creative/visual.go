@@ -1,10 +1,12 @@
 package creative
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 
@@ -48,15 +50,10 @@ func (st *Studio) Visual(ctx context.Context, old, new *Item, o VisualOptions) (
 		old, new = old.keeping(), new.keeping()
 	}
 	v := &Visual{Kind: "bytes", old: old, new: new}
-	a, err := old.Content()
-	if err != nil {
+	var err error
+	if v.BytesSame, err = sameBytes(ctx, old, new); err != nil {
 		return nil, err
 	}
-	b, err := new.Content()
-	if err != nil {
-		return nil, err
-	}
-	v.BytesSame = a == b
 	if err := v.compareElements(ctx); err != nil {
 		return nil, err
 	}
@@ -76,6 +73,35 @@ func (st *Studio) Visual(ctx context.Context, old, new *Item, o VisualOptions) (
 	v.Identical = v.BytesSame || v.Kind != "bytes" && len(v.Elements) == 0 &&
 		(v.Model == nil || v.Model.Same()) && (v.Image == nil || v.Image.Verdict == raster.Identical)
 	return v, nil
+}
+
+// sameBytes reports whether two files have the same bytes: by their hashes where both are known, else by themselves, for
+// they differ soon.
+func sameBytes(ctx context.Context, old, new *Item) (bool, error) {
+	switch size := old.Size(); {
+	case old.content != "" && new.content != "":
+		return old.content == new.content, nil
+	case size != new.Size():
+		return false, nil
+	default:
+		const part = 256 << 10
+		var b [2][part]byte
+		for at := int64(0); at < size; at += part {
+			if err := ctx.Err(); err != nil {
+				return false, err
+			}
+			n := int(min(part, size-at))
+			for i, it := range []*Item{old, new} {
+				if k, err := it.ReadAt(b[i][:n], at); k < n {
+					return false, fmt.Errorf("%s: %w", it.Ref(), cmp.Or(err, io.ErrUnexpectedEOF))
+				}
+			}
+			if !bytes.Equal(b[0][:n], b[1][:n]) {
+				return false, nil
+			}
+		}
+		return true, nil
+	}
 }
 
 // compareLooks compares meshes, or pixels where there are none.
