@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"varve"
 	"varve/format"
@@ -45,10 +46,11 @@ func (st *Studio) PlanGraft(ctx context.Context, into, from *Item, names []strin
 		return nil, &format.Refusal{Reason: fmt.Sprintf("%s and %s are not of one kind", into.Ref(), from.Ref()), Advice: "take both from versions of one file"}
 	}
 	g := &Graft{into: into, from: from}
-	var err error
-	if g.was, err = into.Content(); err != nil {
-		return nil, err
-	}
+	var hashing sync.WaitGroup // while the rest goes on
+	was := *into
+	var unread error
+	hashing.Go(func() { _, unread = was.Content() })
+	defer hashing.Wait()
 	theirs, err := from.Elements(ctx)
 	if err != nil {
 		return nil, err
@@ -66,26 +68,74 @@ func (st *Studio) PlanGraft(ctx context.Context, into, from *Item, names []strin
 	if g.Grafting, err = format.Graft(ctx, into.Format, into.Input, from.Input, ids); err != nil {
 		return nil, err
 	}
-	common := &versions{by: map[string]any{}} // what was copied from the file is hashed once
-	now, was := *into, itself{into.Input}
-	now.Input = &shared{was, was, common}
-	ours, err := now.Elements(ctx)
-	if err != nil {
-		return nil, err
-	}
-	after := made{g.Content, into.Input}
-	result, err := format.Elements(ctx, into.Format, &shared{format.InPlaceOf(g.Content, into.Input), after, common})
-	if err == nil {
-		err = format.Validate(ctx, into.Format, g.Content)
-	}
-	if err != nil {
+	if err := format.Validate(ctx, into.Format, g.Content); err != nil {
 		return nil, fmt.Errorf("what would be written cannot be read back, so it is not: %w", err)
 	}
-	g.Changes = Compare(ours, result)
-	if err := g.prove(theirs, ours, result, ids); err != nil {
+	result, err := g.proven(ctx, theirs, ids)
+	if err != nil {
 		return nil, err
 	}
+	if hashing.Wait(); unread != nil {
+		return nil, unread
+	}
+	into.content, g.was = was.content, was.content
 	return g, g.findNeeds(ctx, theirs, g.came(theirs, result, ids))
+}
+
+// proven reads the result back and holds it to what a graft is. What was copied from the file into itself is not hashed at
+// all, where that is enough: hashing both was most of a plan's time. It is not where elements may have to be known again by
+// their content, and is not trusted where it says that something is wrong.
+func (g *Graft) proven(ctx context.Context, theirs []format.Element, ids []string) (result []format.Element, err error) {
+	for _, quick := range []bool{true, false} {
+		if quick && g.into.Snapshot != nil {
+			continue // its hashes may be remembered
+		}
+		var ours []format.Element
+		var hashed bool
+		if ours, result, hashed, err = g.readBack(ctx, quick); err != nil {
+			return nil, err
+		}
+		g.Changes = Compare(ours, result)
+		err = g.prove(theirs, ours, result, ids)
+		if hashed || err == nil && stable(theirs) && stable(ours) && stable(result) {
+			break
+		}
+	}
+	return result, err
+}
+
+// stable reports whether all elements have stable ids.
+func stable(list []format.Element) bool {
+	return !slices.ContainsFunc(list, func(e format.Element) bool { return e.Stable == "" })
+}
+
+// readBack lists the elements of the file and of the result; hashed: all of both was.
+func (g *Graft) readBack(ctx context.Context, quick bool) (ours, result []format.Element, hashed bool, err error) {
+	into := *g.into
+	place := format.InPlaceOf(g.Content, into.Input)
+	list := func(in format.Input) ([]format.Element, error) {
+		out, err := format.Elements(ctx, into.Format, in)
+		if err != nil {
+			err = fmt.Errorf("what would be written cannot be read back, so it is not: %w", err)
+		}
+		return out, err
+	}
+	if !quick {
+		common := &versions{by: map[string]any{}} // what was copied from the file is hashed once
+		was := itself{into.Input}
+		into.Input = &shared{was, was, common}
+		if ours, err = into.Elements(ctx); err == nil {
+			result, err = list(&shared{place, made{g.Content, was.Input}, common})
+		}
+		return ours, result, true, err
+	}
+	used := &marks{by: map[string]bool{}}
+	was := into.Input
+	if result, err = list(&copied{place, func(off, n int64) (int64, bool) { return g.Content.Origin(was, off, n) }, true, used}); err == nil {
+		into.Input = &copied{was, func(off, _ int64) (int64, bool) { return off, true }, false, used}
+		ours, err = into.Elements(ctx) // of the folder: nothing of it is remembered
+	}
+	return ours, result, len(used.by) == 0, err
 }
 
 // within returns the ids of elements and of all that is in them.

@@ -100,3 +100,38 @@ func (m made) Identity(off, n int64) (string, bool) {
 	at, ok := m.Origin(m.of, off, n)
 	return fmt.Sprint(at, n), ok
 }
+
+// copied is one of a file and what it became, of which the bytes that were copied from one to the other have a name in both
+// instead of a hash. What it became is listed first: of the file, only those bytes that are still used have one.
+type copied struct {
+	format.Input
+	origin func(off, n int64) (at int64, ok bool) // in the file
+	became bool
+	used   *marks
+}
+
+type marks struct {
+	mu sync.Mutex
+	by map[string]bool
+}
+
+// Beside is as of the file.
+func (c *copied) Beside(at string) (format.Input, error) { return format.Beside(c.Input, at) }
+
+func (c *copied) Sum(off, n int64, name string, make func() ([]byte, error)) ([]byte, error) {
+	at, ok := c.origin(off, n)
+	if !ok || n < 1 {
+		return make()
+	}
+	key := fmt.Sprintf("copied %d %d %s", at, n, name)
+	c.used.mu.Lock()
+	if c.became {
+		c.used.by[key] = true
+	}
+	ok = c.used.by[key]
+	c.used.mu.Unlock()
+	if !ok {
+		return make()
+	}
+	return []byte(key), nil
+}

@@ -1,9 +1,12 @@
 package creative
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 
@@ -43,17 +46,14 @@ type VisualOptions struct {
 // Visual compares two files by what they show: their pixels, their meshes, what is inside of them; and by their bytes
 // where nothing of that can be had.
 func (st *Studio) Visual(ctx context.Context, old, new *Item, o VisualOptions) (*Visual, error) {
-	old, new = old.keeping(), new.keeping()
+	if !o.Inside { // what elements are read from is asked for again, in looks
+		old, new = old.keeping(), new.keeping()
+	}
 	v := &Visual{Kind: "bytes", old: old, new: new}
-	a, err := old.Content()
-	if err != nil {
+	var err error
+	if v.BytesSame, err = sameBytes(ctx, old, new); err != nil {
 		return nil, err
 	}
-	b, err := new.Content()
-	if err != nil {
-		return nil, err
-	}
-	v.BytesSame = a == b
 	if err := v.compareElements(ctx); err != nil {
 		return nil, err
 	}
@@ -73,6 +73,35 @@ func (st *Studio) Visual(ctx context.Context, old, new *Item, o VisualOptions) (
 	v.Identical = v.BytesSame || v.Kind != "bytes" && len(v.Elements) == 0 &&
 		(v.Model == nil || v.Model.Same()) && (v.Image == nil || v.Image.Verdict == raster.Identical)
 	return v, nil
+}
+
+// sameBytes reports whether two files have the same bytes: by their hashes where both are known, else by themselves, for
+// they differ soon.
+func sameBytes(ctx context.Context, old, new *Item) (bool, error) {
+	switch size := old.Size(); {
+	case old.content != "" && new.content != "":
+		return old.content == new.content, nil
+	case size != new.Size():
+		return false, nil
+	default:
+		const part = 256 << 10
+		var b [2][part]byte
+		for at := int64(0); at < size; at += part {
+			if err := ctx.Err(); err != nil {
+				return false, err
+			}
+			n := int(min(part, size-at))
+			for i, it := range []*Item{old, new} {
+				if k, err := it.ReadAt(b[i][:n], at); k < n {
+					return false, fmt.Errorf("%s: %w", it.Ref(), cmp.Or(err, io.ErrUnexpectedEOF))
+				}
+			}
+			if !bytes.Equal(b[0][:n], b[1][:n]) {
+				return false, nil
+			}
+		}
+		return true, nil
+	}
 }
 
 // compareLooks compares meshes, or pixels where there are none.
@@ -128,16 +157,16 @@ func (v *Visual) compareModels(ctx context.Context, o mesh.Options) error {
 		return err
 	}
 	v.oldMesh, v.newMesh = a, b
-	for _, one := range []struct {
-		m  *mesh.Model
-		to **mesh.Measures
-	}{{a, &v.OldModel}, {b, &v.NewModel}} {
-		m, err := one.m.Measure(ctx)
-		if err != nil {
-			return err
-		}
-		*one.to = &m
+	var group sync.WaitGroup
+	var old mesh.Measures
+	var failed error
+	group.Go(func() { old, failed = a.Measure(ctx) })
+	new, err := b.Measure(ctx)
+	group.Wait()
+	if err := cmp.Or(failed, err); err != nil {
+		return err
 	}
+	v.OldModel, v.NewModel = &old, &new
 	v.Model, err = mesh.Compare(ctx, a, b, o)
 	return err
 }

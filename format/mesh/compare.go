@@ -96,7 +96,7 @@ func Compare(ctx context.Context, a, b *Model, o Options) (*Comparison, error) {
 		return nil, err
 	}
 	m := pair(fa, fb)
-	out := &Comparison{Size: a.Bounds().Union(b.Bounds()).Diagonal()}
+	out := &Comparison{Size: boundsOf(fa).Union(boundsOf(fb)).Diagonal()}
 	for i := range fb {
 		k := m.ofB[i]
 		if k < 0 {
@@ -138,6 +138,15 @@ func factsOf(ctx context.Context, m *Model) ([]facts, error) {
 		out[i] = facts{&o, made[o.Mesh], o.Mesh.Bounds(o.Transform)}
 	}
 	return out, nil
+}
+
+// boundsOf is the box of a model's objects.
+func boundsOf(all []facts) Bounds {
+	b := Nowhere()
+	for i := range all {
+		b = b.Union(all[i].bounds)
+	}
+	return b
 }
 
 type comparer struct {

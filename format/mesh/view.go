@@ -85,12 +85,16 @@ func (m *Mesh) Bounds(at Matrix) Bounds {
 			}
 		}
 	}
-	for i, p := range m.Positions {
-		if used[i] {
-			b.Add(at.Point(p))
+	lx, ly, lz, hx, hy, hz := b.Min[0], b.Min[1], b.Min[2], b.Max[0], b.Max[1], b.Max[2]
+	for i := range m.Positions { // as Add does it: numbers, not vectors, stay in registers
+		p := at.Point(m.Positions[i])
+		if used[i] && finite(p) {
+			lx, hx = widen(lx, hx, p[0])
+			ly, hy = widen(ly, hy, p[1])
+			lz, hz = widen(lz, hz, p[2])
 		}
 	}
-	return b
+	return Bounds{vector{lx, ly, lz}, vector{hx, hy, hz}}
 }
 
 // Bounds returns the box of all objects.

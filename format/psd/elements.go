@@ -290,7 +290,7 @@ func (d *document) channelSum(l *layer, id int, buffer *[]byte) ([]byte, error) 
 	}
 	// Of the channels of the next save most are the same: a timeline hashes each once.
 	name := fmt.Sprintf("psd channel %t %d %d %d", d.big, d.depth, b.width(), b.height())
-	return format.Shared(d.file, c.data.off, c.data.n, name, func() ([]byte, error) {
+	return format.Sum(d.file, c.data.off, c.data.n, name, func() ([]byte, error) {
 		h := sha256.New()
 		err := d.sum(h, c, b, buffer)
 		if errors.Is(err, format.ErrMalformed) || errors.Is(err, format.ErrUnsupported) {

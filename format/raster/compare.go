@@ -281,7 +281,7 @@ func (c *Comparison) appearance(ctx context.Context, o Options) error {
 		budget = 0
 	}
 	var err error
-	if c.Delta, err = v.delta(ctx, seen, o.Whole, c.Delta); err != nil {
+	if c.Delta, err = v.delta(ctx, seen, o.Whole, o.Workers, c.Delta); err != nil {
 		return err
 	}
 	if c.SSIM, err = v.ssim8(ctx, seen, o.Workers); err != nil {
@@ -297,63 +297,6 @@ func (c *Comparison) appearance(ctx context.Context, o Options) error {
 	}
 	c.Visible, err = v.visible(ctx, seen, threshold, o.Workers)
 	return err
-}
-
-// delta computes CIEDE2000 of the pixels that are set: all, or one of each part of as many equal parts as the sample is.
-func (v *view) delta(ctx context.Context, seen *mask, whole bool, d Delta) (Delta, error) {
-	n := seen.count()
-	take := min(n, deltaSample)
-	if whole {
-		take = n
-	}
-	d.Pixels, d.Sampled = take, take < n
-	if take == 0 {
-		return d, nil
-	}
-	steps := make([]int, 512*256) // counts, by ΔE in parts of 1/512
-	turn := sequence(2)
-	at, part, next := 0, 0, 0
-	next = turn.below(n / take)
-	r := newRoom(1)
-	var other [3]float32
-	sum := 0.0
-	var failure error
-	seen.each(func(x, y int) bool {
-		if at != next {
-			at++
-			return true
-		}
-		at++
-		v.light(0, y, x, x+1, r.rgb, r.alpha)
-		v.light(1, y, x, x+1, other[:], r.alpha)
-		L1, a1, b1 := lab65(float64(r.rgb[0]), float64(r.rgb[1]), float64(r.rgb[2]))
-		L2, a2, b2 := lab65(float64(other[0]), float64(other[1]), float64(other[2]))
-		e := DeltaE2000(L1, a1, b1, L2, a2, b2)
-		steps[min(int(e*512), len(steps)-1)]++
-		sum += e
-		d.Max = max(d.Max, e)
-		if part++; part == take {
-			return false
-		}
-		from, to := int(int64(n)*int64(part)/int64(take)), int(int64(n)*int64(part+1)/int64(take))
-		next = from + turn.below(to-from)
-		if part&4095 == 0 {
-			failure = ctx.Err()
-		}
-		return failure == nil
-	})
-	if failure != nil {
-		return d, failure
-	}
-	d.Mean = sum / float64(take)
-	below := 0
-	for i, n := range steps {
-		if below += n; below > (take-1)*95/100 {
-			d.P95 = min((float64(i)+0.5)/512, d.Max)
-			break
-		}
-	}
-	return d, nil
 }
 
 func (c *Comparison) verdict() Verdict {

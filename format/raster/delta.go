@@ -1,6 +1,10 @@
 package raster
 
-import "math"
+import (
+	"context"
+	"image"
+	"math"
+)
 
 // DeltaE2000 is the CIEDE2000 difference of two colours of CIE L*a*b*. One is about what an eye can just tell.
 //
@@ -82,4 +86,74 @@ func meanHue(a1, b1, c1, a2, b2, c2 float64) (cos, sin float64) {
 	}
 	sin, cos = math.Sincos(h)
 	return cos, sin
+}
+
+// delta computes CIEDE2000 of the pixels that are set: all, or one of each part of as many equal parts as the sample is.
+func (v *view) delta(ctx context.Context, seen *mask, whole bool, workers int, d Delta) (Delta, error) {
+	n := seen.count()
+	take := min(n, deltaSample)
+	if whole {
+		take = n
+	}
+	d.Pixels, d.Sampled = take, take < n
+	if take == 0 {
+		return d, nil
+	}
+	steps := make([]int, 512*256) // counts, by ΔE in parts of 1/512
+	sum := 0.0
+	batch := make([]image.Point, 0, min(take, 1<<14))
+	apart := make([]float64, cap(batch))
+	var failure error
+	flush := func() bool { // several at once, and added up in their order: so is the sum the same each time
+		failure = share(ctx, workers, len(batch), 1<<10, func(from, to int) error {
+			v.deltas(batch[from:to], apart[from:to])
+			return nil
+		})
+		for _, e := range apart[:len(batch)] {
+			steps[min(int(e*512), len(steps)-1)]++
+			sum += e
+			d.Max = max(d.Max, e)
+		}
+		batch = batch[:0]
+		return failure == nil
+	}
+	turn := sequence(2)
+	at, part, next := 0, 0, turn.below(n/take)
+	seen.each(func(x, y int) bool {
+		if at++; at-1 != next {
+			return true
+		}
+		batch = append(batch, image.Pt(x, y))
+		if part++; part == take {
+			return false
+		}
+		from, to := int(int64(n)*int64(part)/int64(take)), int(int64(n)*int64(part+1)/int64(take))
+		next = from + turn.below(to-from)
+		return len(batch) < cap(batch) || flush()
+	})
+	if failure != nil || !flush() {
+		return d, failure
+	}
+	d.Mean = sum / float64(take)
+	below := 0
+	for i, n := range steps {
+		if below += n; below > (take-1)*95/100 {
+			d.P95 = min((float64(i)+0.5)/512, d.Max)
+			break
+		}
+	}
+	return d, nil
+}
+
+// deltas computes CIEDE2000 of pixels.
+func (v *view) deltas(pixels []image.Point, out []float64) {
+	var one, other [3]float32
+	var alpha [1]float32
+	for i, p := range pixels {
+		v.light(0, p.Y, p.X, p.X+1, one[:], alpha[:])
+		v.light(1, p.Y, p.X, p.X+1, other[:], alpha[:])
+		L1, a1, b1 := lab65(float64(one[0]), float64(one[1]), float64(one[2]))
+		L2, a2, b2 := lab65(float64(other[0]), float64(other[1]), float64(other[2]))
+		out[i] = DeltaE2000(L1, a1, b1, L2, a2, b2)
+	}
 }

@@ -184,11 +184,10 @@ func (c *Comparison) drawHeat(ctx context.Context) (*Image, error) {
 		return p, ctx.Err()
 	}
 	f, v := newFlipper(), d.view()
-	return p, eachTile(ctx, 1, list, func(t tile) error {
+	return p, eachTile(ctx, 1, list, func(_ int, t tile) {
 		for i, e := range f.tile(v, t) {
 			paint(t.x0+i%(t.x1-t.x0), t.y0+i/(t.x1-t.x0), float64(e))
 		}
-		return nil
 	})
 }
 

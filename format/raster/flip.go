@@ -3,7 +3,6 @@ package raster
 import (
 	"context"
 	"math"
-	"sync"
 )
 
 // flipDensity is how many pixels an eye has in a degree: of a display 0.7 m wide with 3840 pixels, from 0.7 m.
@@ -150,23 +149,19 @@ func (v *view) flip(ctx context.Context, seen *mask, workers, budget int) (Flip,
 		}
 		list = drawTiles(list, budget, all)
 	}
-	var mu sync.Mutex
-	sum, drawn := 0.0, 0.0
-	err := eachTile(ctx, workers, list, func(t tile) error {
-		part, guess := 0.0, 0.0
+	parts, guesses := make([]float64, len(list)), make([]float64, len(list))
+	err := eachTile(ctx, workers, list, func(i int, t tile) {
 		for _, e := range f.tile(v, t) {
-			part += float64(e)
+			parts[i] += float64(e)
 		}
 		if out.Sampled {
-			guess = f.sharp(v, t)
+			guesses[i] = f.sharp(v, t)
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		sum += part
-		drawn += guess
-		out.Pixels += t.pixels()
-		return nil
 	})
+	for _, t := range list {
+		out.Pixels += t.pixels()
+	}
+	sum, drawn := total(parts), total(guesses)
 	if out.Sampled && drawn > 0 {
 		sum *= sharp / drawn
 	}
@@ -176,15 +171,9 @@ func (v *view) flip(ctx context.Context, seen *mask, workers, budget int) (Flip,
 
 // sharpness is the sum of sharp over tiles.
 func (f *flipper) sharpness(ctx context.Context, v *view, list []tile, workers int) (sum float64, err error) {
-	var mu sync.Mutex
-	err = eachTile(ctx, workers, list, func(t tile) error {
-		part := f.sharp(v, t)
-		mu.Lock()
-		sum += part
-		mu.Unlock()
-		return nil
-	})
-	return sum, err
+	parts := make([]float64, len(list))
+	err = eachTile(ctx, workers, list, func(i int, t tile) { parts[i] = f.sharp(v, t) })
+	return total(parts), err
 }
 
 // sharp is about the sum of how much the colours of a tile's pixels differ without being blurred: of every eighth pixel

@@ -3,7 +3,6 @@ package raster
 import (
 	"context"
 	"math"
-	"sync"
 )
 
 // Constants of SSIM for luma from 0 to 255.
@@ -37,16 +36,13 @@ func (v *view) ssim8(ctx context.Context, seen *mask, workers int) (float64, err
 	}
 	across, down := v.w/4-1, v.h/4-1 // windows
 	blocks := seen.shrinkTo(4, v.w/4, v.h/4)
-	var mu sync.Mutex
-	missing := 0.0
-	err := bands(ctx, workers, down, func(y0, y1 int) error {
-		part := v.ssimBand(blocks, y0, y1, across)
-		mu.Lock()
-		missing += part
-		mu.Unlock()
+	const band = 64
+	parts := make([]float64, (down+band-1)/band)
+	err := share(ctx, workers, down, band, func(y0, y1 int) error {
+		parts[y0/band] = v.ssimBand(blocks, y0, y1, across)
 		return nil
 	})
-	return 1 - missing/(float64(across)*float64(down)), err
+	return 1 - total(parts)/(float64(across)*float64(down)), err
 }
 
 // ssimBand returns by how much the windows of some rows of them fall short of 1, together.
@@ -180,20 +176,15 @@ func (v *view) ssimGaussian(ctx context.Context, seen *mask, workers int) (float
 		return v.ssimSmall(seen), nil
 	}
 	bell := gaussian(1.5, radius)
-	var mu sync.Mutex
-	missing := 0.0
-	err := v.tiles(ctx, seen, radius, workers, func(t tile) error {
+	list := seen.near(radius)
+	parts := make([]float64, len(list))
+	err := eachTile(ctx, workers, list, func(i int, t tile) {
 		t.x0, t.y0, t.x1, t.y1 = max(t.x0, radius), max(t.y0, radius), min(t.x1, v.w-radius), min(t.y1, v.h-radius)
-		if t.x0 >= t.x1 || t.y0 >= t.y1 {
-			return nil
+		if t.x0 < t.x1 && t.y0 < t.y1 {
+			parts[i] = v.gaussianTile(t, bell)
 		}
-		part := v.gaussianTile(t, bell)
-		mu.Lock()
-		missing += part
-		mu.Unlock()
-		return nil
 	})
-	return 1 - missing/(float64(v.w-2*radius)*float64(v.h-2*radius)), err
+	return 1 - total(parts)/(float64(v.w-2*radius)*float64(v.h-2*radius)), err
 }
 
 func (v *view) gaussianTile(t tile, bell []float32) (missing float64) {

@@ -26,20 +26,22 @@ func (m *mask) near(reach int) []tile {
 	return out
 }
 
-// tiles calls f for the tiles of what is near to a pixel that is set.
-func (v *view) tiles(ctx context.Context, seen *mask, reach, workers int, f func(t tile) error) error {
-	return eachTile(ctx, workers, seen.near(reach), f)
-}
-
-func eachTile(ctx context.Context, workers int, list []tile, f func(t tile) error) error {
-	return share(ctx, workers, len(list), 4, func(i0, i1 int) error {
-		for _, t := range list[i0:i1] {
-			if err := f(t); err != nil {
-				return err
-			}
+// eachTile calls f for each tile, with its place in the list.
+func eachTile(ctx context.Context, workers int, list []tile, f func(i int, t tile)) error {
+	return share(ctx, workers, len(list), 4, func(from, to int) error {
+		for i := from; i < to; i++ {
+			f(i, list[i])
 		}
 		return nil
 	})
+}
+
+// total adds up parts in their order, whichever was made first: a sum is the same on one core and on many.
+func total(parts []float64) (sum float64) {
+	for _, p := range parts {
+		sum += p
+	}
+	return sum
 }
 
 // A plane is numbers of pixels.

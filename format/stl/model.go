@@ -28,18 +28,16 @@ func (Format) Extract(ctx context.Context, in format.Input, id string) (*format.
 
 // Model returns a mesh for each solid; corners at one place are one vertex.
 func (Format) Model(ctx context.Context, in format.Input) (*mesh.Model, error) {
-	var w welding
-	if err := read(ctx, in, &w); err != nil {
+	h, err := whole(ctx, in)
+	if err != nil {
 		return nil, err
 	}
-	if w.facets > maxFacets {
-		return nil, fmt.Errorf("%d triangles: %w", w.facets, format.ErrLimit)
+	if h.facets > maxFacets {
+		return nil, fmt.Errorf("%d triangles: %w", h.facets, format.ErrLimit)
 	}
-	var l listing
-	l.list = w.list
 	m := &mesh.Model{}
-	for i, e := range l.elements() {
-		m.Objects = append(m.Objects, mesh.Object{ID: e.ID, Name: e.Name, Mesh: w.meshes[i], Transform: mesh.Identity()})
+	for i, e := range h.elements() {
+		m.Objects = append(m.Objects, mesh.Object{ID: e.ID, Name: e.Name, Mesh: h.meshes[i], Transform: mesh.Identity()})
 	}
 	return m, nil
 }
@@ -54,29 +52,51 @@ func (f Format) Picture(ctx context.Context, in format.Input, size int) (*format
 	return shape.Picture(ctx, m, size, "")
 }
 
-// welding makes meshes.
-type welding struct {
-	list   []solid
+// held is all that is read of a file.
+type held struct {
+	listing
 	meshes []*mesh.Mesh
-	facets int64
-	// table finds the vertex at a place, by open addressing.
-	table []seat
-	used  int
+	facets int64 // those beyond maxFacets are in no mesh
 }
 
-// seat is a place, in the bits of its float32, and its vertex's number and one; 0 is free.
+// whole reads elements and meshes in one pass; once, where the file is kept.
+func whole(ctx context.Context, in format.Input) (*held, error) {
+	return format.Once(in, "stl", func() (*held, error) {
+		var w welding
+		if err := read(ctx, in, &w); err != nil {
+			return nil, err
+		}
+		return &w.held, nil
+	})
+}
+
+// welding makes meshes, and sums solids by their vertices: six triangles share one, which is hashed once.
+type welding struct {
+	held
+	// table finds the vertex at a place, by open addressing: the upper half of the hash above, its number and one below; 0
+	// is free.
+	table   []uint64
+	corners []shape.Corner // of the vertices
+	// recent holds some of the last places: neighbours come soon after each other in nearly all files, and the table is
+	// larger than the caches.
+	recent [recently]seat
+}
+
+const recently = 1 << 12
+
+// seat is a place, in the bits of its float32, and its vertex's number and one.
 type seat struct {
 	at [3]uint32
 	n  uint32
 }
 
 func (w *welding) solid(name string, from int64) error {
-	if len(w.list) == maxSolid {
-		return fmt.Errorf("more than %d solids: %w", maxSolid, format.ErrLimit)
+	if err := w.listing.solid(name, from); err != nil {
+		return err
 	}
-	w.list = append(w.list, solid{name: name, from: from})
 	w.meshes = append(w.meshes, &mesh.Mesh{Welded: true})
-	w.table, w.used = nil, 0
+	w.table, w.corners = nil, nil
+	clear(w.recent[:])
 	return nil
 }
 
@@ -85,68 +105,86 @@ func (w *welding) expect(n int) {
 	m := w.meshes[len(w.meshes)-1]
 	m.Triangles = make([][3]uint32, 0, n)
 	m.Positions = make([][3]float64, 0, n/2+8)
+	w.corners = make([]shape.Corner, 0, n/2+8)
 	size := 64
 	for size <= n+16 {
 		size *= 2
 	}
-	w.table = make([]seat, size)
+	w.table = make([]uint64, size)
 }
 
-func (w *welding) end(to int64) { w.list[len(w.list)-1].to = to }
-
-func (w *welding) facet(v *[3][3]float32, _ uint16) {
+func (w *welding) facet(v *[3][3]float32, attribute uint16) {
 	if w.facets++; w.facets > maxFacets {
+		w.listing.facet(v, attribute)
 		return
 	}
 	m := w.meshes[len(w.meshes)-1]
+	s := &w.list[len(w.list)-1]
 	var t [3]uint32
 	for i := range 3 {
-		t[i] = w.vertex(m, v[i])
+		t[i] = w.vertex(m, s, &v[i])
 	}
 	m.Triangles = append(m.Triangles, t)
+	s.face(&[3]shape.Corner{w.corners[t[0]], w.corners[t[1]], w.corners[t[2]]}, attribute)
 }
 
-// slot is where the search for a place begins.
-func slot(at *[3]uint32, mask uint64) uint64 {
+// scatter is the hash of a place.
+func scatter(at *[3]uint32) uint64 {
 	h := (uint64(at[0])<<32 | uint64(at[1])) * 0x9e3779b97f4a7c15
 	h = (h ^ h>>29 ^ uint64(at[2])) * 0xd6e8feb86659fd93
-	return (h ^ h>>32) & mask
+	return h ^ h>>32
 }
 
-func (w *welding) vertex(m *mesh.Mesh, v [3]float32) uint32 {
-	var at [3]uint32
-	for k := range v {
-		at[k] = math.Float32bits(v[k] + 0) // -0 is 0
+// vertex returns the number of the vertex at a place.
+func (w *welding) vertex(m *mesh.Mesh, s *solid, v *[3]float32) uint32 {
+	at := [3]uint32{math.Float32bits(v[0] + 0), math.Float32bits(v[1] + 0), math.Float32bits(v[2] + 0)} // -0 is 0
+	h := scatter(&at)
+	last := &w.recent[h>>32%recently]
+	if last.at != at || last.n == 0 {
+		*last = seat{at, w.find(m, s, v, &at, h)}
 	}
-	if 2*w.used >= len(w.table) {
+	return last.n - 1
+}
+
+// find returns the number and one, of a vertex that is made if there is none.
+func (w *welding) find(m *mesh.Mesh, s *solid, v *[3]float32, at *[3]uint32, h uint64) uint32 {
+	if 2*len(m.Positions) >= len(w.table) {
 		w.grow()
 	}
 	mask := uint64(len(w.table) - 1)
-	for i := slot(&at, mask); ; i = (i + 1) & mask {
-		switch s := &w.table[i]; {
-		case s.n == 0:
-			m.Positions = append(m.Positions, [3]float64{float64(v[0]), float64(v[1]), float64(v[2])})
-			*s = seat{at, uint32(len(m.Positions))}
-			w.used++
-			return s.n - 1
-		case s.at == at:
-			return s.n - 1
+	i := h & mask
+	for ; w.table[i] != 0; i = (i + 1) & mask {
+		if n := uint32(w.table[i]); (w.table[i]^h)>>32 == 0 && placeOf(&m.Positions[n-1]) == *at {
+			return n
 		}
 	}
+	p := [3]float64{float64(v[0]), float64(v[1]), float64(v[2])}
+	m.Positions = append(m.Positions, p)
+	w.corners = append(w.corners, shape.At(p[0], p[1], p[2]))
+	s.bounds.Add(p)
+	n := uint32(len(m.Positions))
+	w.table[i] = h>>32<<32 | uint64(n)
+
+	return n
 }
 
+// placeOf returns the bits of a vertex's place.
+func placeOf(p *[3]float64) [3]uint32 {
+	return [3]uint32{math.Float32bits(float32(p[0]) + 0), math.Float32bits(float32(p[1]) + 0), math.Float32bits(float32(p[2]) + 0)}
+}
+
+// grow makes the table larger; the hash of what is in it is reckoned again.
 func (w *welding) grow() {
-	old := w.table
-	w.table = make([]seat, max(64, 4*len(old)))
+	m := w.meshes[len(w.meshes)-1]
+	w.table = make([]uint64, max(64, 4*len(w.table)))
 	mask := uint64(len(w.table) - 1)
-	for _, s := range old {
-		if s.n == 0 {
-			continue
-		}
-		i := slot(&s.at, mask)
-		for w.table[i].n != 0 {
+	for k := range m.Positions {
+		at := placeOf(&m.Positions[k])
+		h := scatter(&at)
+		i := h & mask
+		for w.table[i] != 0 {
 			i = (i + 1) & mask
 		}
-		w.table[i] = s
+		w.table[i] = h>>32<<32 | uint64(k+1)
 	}
 }

@@ -245,8 +245,15 @@ func (Format) Validate(ctx context.Context, in format.Input) error {
 	return read(ctx, in, &listing{})
 }
 
-// Elements lists the solids.
+// Elements lists the solids. Where what is read is kept, the meshes will be asked for too.
 func (Format) Elements(ctx context.Context, in format.Input) ([]format.Element, error) {
+	if _, ok := in.(format.Keeping); ok {
+		h, err := whole(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return h.elements(), nil
+	}
 	var l listing
 	if err := read(ctx, in, &l); err != nil {
 		return nil, err
@@ -282,6 +289,11 @@ func (l *listing) facet(v *[3][3]float32, attribute uint16) {
 		c[i] = shape.At(p[0], p[1], p[2])
 		s.bounds.Add(p)
 	}
+	s.face(&c, attribute)
+}
+
+// face adds a triangle.
+func (s *solid) face(c *[3]shape.Corner, attribute uint16) {
 	if attribute != 0 && !s.colored {
 		s.colors, s.colored = s.shape, true // so far all had none
 	}

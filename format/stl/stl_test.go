@@ -190,3 +190,59 @@ func TestWelded(t *testing.T) {
 		t.Errorf("as it says %+v, as is found %+v, %v", as, found, err)
 	}
 }
+
+// keeping is a file of which what was read is kept.
+type keeping struct {
+	format.Input
+	by map[string]any
+}
+
+func (k keeping) Kept(name string, make func() (any, error)) (any, error) {
+	if v, ok := k.by[name]; ok {
+		return v, nil
+	}
+	v, err := make()
+	k.by[name] = v
+	return v, err
+}
+
+// TestTogether: elements that are summed by their vertices, beside the meshes, are those that are summed by themselves.
+func TestTogether(t *testing.T) {
+	minus, nan := float32(math.Copysign(0, -1)), float32(math.NaN())
+	odd := [][3][3]float32{{{0, minus, 1}, {minus, 1, 0}, {1, 0, minus}}, {{minus, 0, 1}, {1, minus, 0}, {0, 1, 0}}, {{nan, 1, 2}, {3, 4, 5}, {nan, 1, 2}}}
+	var many [][3][3]float32
+	for i := range 3 * recently {
+		x, y := float32(i%5003), float32(i*7%4001)
+		many = append(many, [3][3]float32{{x, y, 0}, {x + 1, y, float32(i % 3)}, {x, y + 1, 0}})
+	}
+	colored := file("colours", many[:50]...)
+	for i := 20; i < 50; i++ {
+		colored[head+i*facet+48] = byte(i)
+	}
+	two := append(text(many[:3]...), text(odd[:2]...)...)
+	files := map[string][]byte{"odd": file("", odd...), "many": file("", many...), "coloured": colored, "two": two, "text": text(many...)}
+	for name, b := range files {
+		want, err := format.Elements(t.Context(), Format{}, format.Bytes(b))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		in := keeping{format.Bytes(b), map[string]any{}}
+		got, err := format.Elements(t.Context(), Format{}, in)
+		if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: %v, %v; want %v", name, got, err, want)
+		}
+		m, err := format.Model(t.Context(), Format{}, in)
+		if err != nil || len(m.Objects) != len(want) || len(in.by) != 1 {
+			t.Fatalf("%s: %v, %v; kept %d", name, m, err, len(in.by))
+		}
+		for i, o := range m.Objects {
+			places := map[[3]float32]bool{}
+			for _, p := range o.Mesh.Positions {
+				places[[3]float32{float32(p[0]), float32(p[1]), float32(p[2])}] = true
+			}
+			if name != "odd" && len(places) != len(o.Mesh.Positions) || fmt.Sprint(len(o.Mesh.Triangles)) != want[i].Properties["triangles"] {
+				t.Errorf("%s: %d vertices at %d places, %d triangles", name, len(o.Mesh.Positions), len(places), len(o.Mesh.Triangles))
+			}
+		}
+	}
+}
