@@ -130,4 +130,3 @@ func (c *counted) Write(b []byte) (int, error) {
 	c.n += int64(n)
 	return n, err
 }
-
