@@ -372,7 +372,7 @@ func (r *Records) Count(ctx context.Context, q Query) (n int, err error) {
 				return err
 			}
 			switch {
-			case a.t.number == generic:
+			case a.t.number == generic, x.plain:
 				return tx.QueryRowContext(ctx, "SELECT count(*)"+a.from(), a.args...).Scan(&n)
 			case q.Text != "" && len(a.where) == 2: // what is gone has no words
 				return tx.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*) FROM %[1]s WHERE %[1]s MATCH ?", a.t.words()), a.args...).Scan(&n)
@@ -443,7 +443,7 @@ func (x *index) findNow(ctx context.Context, q *Query, give func(*Row) error) er
 		if err != nil {
 			return err
 		}
-		if a.t.number != generic {
+		if a.t.number != generic && !x.plain {
 			if done, err := x.findByColumns(ctx, tx, a.t, q, give); done || err != nil {
 				return err
 			}
