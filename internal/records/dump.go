@@ -1,6 +1,7 @@
 package records
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
@@ -12,7 +13,9 @@ import (
 // Dump writes all that the index knows of all entities, those gone included, in an order that follows from the entities
 // alone: indexes of the same segments dump the same.
 func (r *Records) Dump(ctx context.Context, w io.Writer) error {
-	return r.ready(ctx, func(x *index) error {
+	var b bytes.Buffer
+	err := r.ready(ctx, func(x *index) error {
+		b.Reset() // what a damaged index said first
 		return x.reading(ctx, func(tx *sql.Tx) error {
 			tables, err := x.load(ctx, tx)
 			if err != nil {
@@ -20,7 +23,7 @@ func (r *Records) Dump(ctx context.Context, w io.Writer) error {
 			}
 			for _, kind := range slices.Sorted(maps.Keys(tables)) {
 				t := tables[kind]
-				err := x.yieldEntities(ctx, tx, t, "SELECT "+t.selected()+" FROM "+t.rows()+" AS r ORDER BY r.id", nil, func(e *entity) error { return e.dump(w) })
+				err := x.yieldEntities(ctx, tx, t, "SELECT "+t.selected()+" FROM "+t.rows()+" AS r ORDER BY r.id", nil, func(e *entity) error { return e.dump(&b) })
 				if err != nil {
 					return err
 				}
@@ -28,6 +31,11 @@ func (r *Records) Dump(ctx context.Context, w io.Writer) error {
 			return nil
 		})
 	})
+	if err != nil {
+		return err
+	}
+	_, err = b.WriteTo(w)
+	return err
 }
 
 func (e *entity) dump(w io.Writer) error {
