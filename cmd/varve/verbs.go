@@ -15,7 +15,7 @@ func verbs(e *env) []*cobra.Command {
 		visualVerb(e), thumbVerb(e), elementVerb(e), timelineVerb(e), refsVerb(e), workspaceVerb(e), formatsVerb(e),
 		milestoneVerb(e), tagVerb(e), holdVerb(e),
 		keepVerb(e), forgetVerb(e), gcVerb(e), verifyVerb(e), repairVerb(e), copyVerb(e), initVerb(e), keyVerb(e), demoVerb(e), doctorVerb(e),
-		configVerb(e), completionVerb(e), manVerb(e), versionVerb(e),
+		recordsVerb(e), configVerb(e), completionVerb(e), manVerb(e), versionVerb(e),
 		exitCodesTopic(), referencesTopic(),
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -71,6 +72,8 @@ type Query struct {
 }
 
 // Where compares a field, or "id", "project", "first", "last", with a value.
+//
+// A text stands for the number, flag or time that it says, where the field is one.
 //
 //	=  !=        equal, not equal (or not set); nil is not set
 //	< <= > >=    by the field's type; what is not set is neither
@@ -143,7 +146,18 @@ func bind(name string, t FieldType, v any) (any, error) {
 	}
 	switch r := reflect.ValueOf(v); r.Kind() {
 	case reflect.String:
-		if t != Time {
+		switch t {
+		case Number:
+			f, err := strconv.ParseFloat(r.String(), 64)
+			return typed(name, t, f, err == nil && f == f)
+		case Flag:
+			b, err := strconv.ParseBool(r.String())
+			if err != nil {
+				return typed(name, t, r.String(), false)
+			}
+			return bind(name, t, b)
+		case Time:
+		default:
 			return typed(name, t, r.String(), t == Text || t == 0)
 		}
 		at, err := time.Parse(time.RFC3339Nano, r.String())
