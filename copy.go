@@ -88,6 +88,10 @@ func (v *Vault) Copy(ctx context.Context, to *Vault, o CopyOptions) (*CopyReport
 	if c.report.Records, err = c.records(ctx, o.Snapshots); err != nil {
 		return &c.report, fmt.Errorf("copy milestones, tags and settings: %w", err)
 	}
+	bulk, err := c.bulk(ctx, o.Snapshots)
+	if c.report.Records += bulk; err != nil {
+		return &c.report, fmt.Errorf("copy records: %w", err)
+	}
 	return &c.report, c.note(ctx)
 }
 

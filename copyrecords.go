@@ -26,22 +26,7 @@ func (c *copying) records(ctx context.Context, only []*Snapshot) (int, error) {
 	if err := c.v.history.Ledger.Refresh(ctx); err != nil {
 		return 0, err
 	}
-	ids := map[string]string{} // of snapshots here → there; "" where they are not
-	for _, id := range c.v.history.IDs() {
-		ids[id.String()] = ""
-	}
-	asked := map[string]bool{} // ids of the projects that were asked for, and of their snapshots
-	for _, s := range only {
-		asked[s.Project] = true
-	}
-	for _, s := range c.v.history.Snapshots("") {
-		if t := c.there[c.v.origin(s)]; t != nil {
-			ids[s.ID.String()] = t.ID.String()
-		}
-		if asked[s.Project] {
-			asked[s.ID.String()] = true
-		}
-	}
+	ids, asked := c.counterparts(only)
 	all := c.v.history.Ledger.Records()
 	entities := map[[2]string]bool{}
 	for i := range all {
@@ -60,6 +45,27 @@ func (c *copying) records(ctx context.Context, only []*Snapshot) (int, error) {
 		}
 	}
 	return c.to.history.Ledger.Import(ctx, out)
+}
+
+// counterparts returns the ids of this vault's snapshots with those that they have there, "" where they are not, and the
+// ids of the projects of some snapshots, and of all snapshots of these projects.
+func (c *copying) counterparts(only []*Snapshot) (ids map[string]string, asked map[string]bool) {
+	ids, asked = map[string]string{}, map[string]bool{}
+	for _, id := range c.v.history.IDs() {
+		ids[id.String()] = ""
+	}
+	for _, s := range only {
+		asked[s.Project] = true
+	}
+	for _, s := range c.v.history.Snapshots("") {
+		if t := c.there[c.v.origin(s)]; t != nil {
+			ids[s.ID.String()] = t.ID.String()
+		}
+		if asked[s.Project] {
+			asked[s.ID.String()] = true
+		}
+	}
+	return ids, asked
 }
 
 func projectOf(r *ledger.Record) (id string) {

@@ -52,11 +52,21 @@ func (h *healing) heal(ctx context.Context, r *RepairReport, dry bool) error {
 	case dry:
 		err = h.foresee(ctx, r)
 	default:
-		if err = h.complete(ctx, r); err == nil {
+		if err = errors.Join(h.complete(ctx, r), h.bulk(ctx, r)); err == nil {
 			err = h.judge(ctx, r)
 		}
 	}
 	return errors.Join(err, h.back(ctx, r, dry))
+}
+
+// bulk brings records in bulk back, if a segment of them is damaged: what the second copy has of it is put beside it.
+func (h *healing) bulk(ctx context.Context, r *RepairReport) error {
+	if !slices.ContainsFunc(r.Outcomes, func(o Outcome) bool { return !o.Healed && strings.HasPrefix(o.Object, ledger.Bulk) }) {
+		return nil
+	}
+	c := &copying{v: h.from, to: h.v, there: h.v.origins()}
+	_, err := c.bulk(ctx, nil)
+	return err
 }
 
 // complete brings what snapshots lack.

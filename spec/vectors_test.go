@@ -37,6 +37,7 @@ func sums() map[string]string {
 		"valid.zip":     "9128beb699f7e89c61964514e15ca4f4e9a4535e5efd79485ac166ace65de01e",
 		"valid.listing": "6919c188e97bac318a299280485acaf9cbfc96ccc9e51d5f3c6098a995b4edb8",
 		"cases.json":    "947da9f763c9811d3576340eff46b1433353d6ef31ce3071b3e2e90d7ae2bc4e",
+		"records.json":  "97584e60e201061df2086bcdbdaba7d3bc22c14fe852ac2136d267e6ca5267a6",
 		"layers.json":   "d8f61417f5b967ce3fb770d7f298935033d26a06543e5099c89d24f2aed33137",
 	}
 }

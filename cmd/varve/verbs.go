@@ -16,7 +16,7 @@ func verbs(e *env) []*cobra.Command {
 		guardVerb(e), runVerb(e), metricVerb(e), compareVerb(e), rollbackVerb(e), bisectVerb(e), changelogVerb(e), criticalVerb(e),
 		milestoneVerb(e), tagVerb(e), holdVerb(e),
 		keepVerb(e), forgetVerb(e), gcVerb(e), verifyVerb(e), repairVerb(e), copyVerb(e), initVerb(e), keyVerb(e), demoVerb(e), doctorVerb(e),
-		configVerb(e), completionVerb(e), manVerb(e), versionVerb(e),
+		recordsVerb(e), configVerb(e), completionVerb(e), manVerb(e), versionVerb(e),
 		exitCodesTopic(), referencesTopic(),
 	}
 }

@@ -12,7 +12,11 @@
 // # Bytes
 //
 // A segment is the object "ledger/<32 hex digits>", sealed as kind Ledger with its name's last element as
-// id. Its plain bytes are JSON lines, one [Record] each.
+// id. Its plain bytes are JSON lines, one [Record] each. All of it is read whenever a vault is opened.
+//
+// What comes by the million is kept apart, in [Segments] "records/<32 hex digits>" (kind Records), which only those
+// read who ask for records: package records. The name follows from the content, so what is written twice is there
+// once; "records/<32 hex digits>-<16 hex digits>" has the content of one that is damaged once more.
 package ledger
 
 import (

@@ -254,18 +254,22 @@ func (s Segments) find(ctx context.Context, id string) (Segment, error) {
 	return all[i], nil
 }
 
-// Heal puts the content of a damaged segment beside it, as another copy of the vault has it, and reports whether that
-// had it.
-func (s Segments) Heal(ctx context.Context, seg Segment, from Segments) (bool, error) {
-	there, err := from.find(ctx, seg.ID)
+// Heal puts the content of the segment that a damaged object is of beside it, as another copy of the same vault has it,
+// and reports whether that has it. A dry run only looks.
+func (s Segments) Heal(ctx context.Context, name string, from Segments, dry bool) (bool, error) {
+	id, ok := bulkID(name)
+	if !ok {
+		return false, nil
+	}
+	there, err := from.find(ctx, id)
 	if err != nil {
 		return false, err
 	}
 	plain, _, err := from.read(ctx, there)
-	if err != nil {
-		return false, ctx.Err()
+	if err != nil || dry {
+		return err == nil, ctx.Err()
 	}
-	return true, s.putSpare(ctx, seg.ID, plain)
+	return true, s.putSpare(ctx, id, plain)
 }
 
 // EncodeBulk encodes records of one segment: their lines.

@@ -116,7 +116,7 @@ func FuzzDecodeBulk(f *testing.F) {
 			if err := json.Unmarshal(line, &r); err != nil {
 				t.Fatalf("%q is no JSON: %v", line, err)
 			}
-			if got, want := plainOf(records[i:i+1])[0], plainOf([]ledger.Record{r})[0]; got != want {
+			if got, want := plainOf(records[i : i+1])[0], plainOf([]ledger.Record{r})[0]; got != want {
 				t.Fatalf("%q was read as %s, want %s", line, got, want)
 			}
 		}
@@ -133,7 +133,9 @@ func FuzzDecodeBulk(f *testing.F) {
 
 // TestDecodeBulkRefuses: what an index has no place for.
 func TestDecodeBulkRefuses(t *testing.T) {
-	line := func(typ, id string) string { return fmt.Sprintf(`{"type":%q,"id":%q,"at":{"ms":1,"by":"w"}}`, typ, id) + "\n" }
+	line := func(typ, id string) string {
+		return fmt.Sprintf(`{"type":%q,"id":%q,"at":{"ms":1,"by":"w"}}`, typ, id) + "\n"
+	}
 	if got, err := ledger.DecodeBulk([]byte(line("a", "b"))); err != nil || len(got) != 1 {
 		t.Fatal(got, err)
 	}

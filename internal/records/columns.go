@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math"
 	"slices"
 )
@@ -107,7 +108,12 @@ func (w *columns) set(c int, how width, row int64, v uint64) error {
 	if p == nil {
 		p = &patch{w: how}
 		err := w.q.QueryRowContext(w.ctx, "SELECT data FROM blocks WHERE key = ?", key).Scan(&p.data)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		if err == nil {
+			p.data, err = unsealed(p.data)
+		} else if errors.Is(err, sql.ErrNoRows) {
+			err = nil
+		}
+		if err != nil {
 			return err
 		}
 		w.patches[key] = p
@@ -233,12 +239,25 @@ func (x *index) texted(k textKey) (uint32, bool) {
 	return n, ok
 }
 
+// sealed is a block with its checksum after it.
+func sealed(data []byte) []byte {
+	return binary.LittleEndian.AppendUint32(data, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+func unsealed(b []byte) ([]byte, error) {
+	n := len(b) - 4
+	if n < 0 || binary.LittleEndian.Uint32(b[n:]) != crc32.Checksum(b[:n], crc32.MakeTable(crc32.Castagnoli)) {
+		return nil, errRow
+	}
+	return b[:n], nil
+}
+
 // flush writes the blocks that were changed.
 func (w *columns) flush() error {
 	slices.Sort(w.order)
 	for _, key := range w.order {
 		if _, err := w.tx.ExecContext(w.ctx, "INSERT INTO blocks VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET v = excluded.v, data = excluded.data",
-			key, w.change, w.patches[key].data); err != nil {
+			key, w.change, sealed(w.patches[key].data)); err != nil {
 			return err
 		}
 	}
@@ -322,7 +341,11 @@ func (x *index) column(ctx context.Context, q queryer, change int64, t *table, c
 		if !fresh {
 			col, fresh = col.clone(), true // others read the old one
 		}
-		if err := col.put(int(at-key), data); err != nil {
+		block, err := unsealed(data)
+		if err == nil {
+			err = col.put(int(at-key), block)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("column %d of %s: %w", c, t.schema.Kind, err)
 		}
 	}

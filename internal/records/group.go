@@ -39,7 +39,7 @@ func (r *Records) Group(ctx context.Context, q Query, by ...string) (out []Group
 			if err != nil {
 				return err
 			}
-			if a.t.number != generic {
+			if a.t.number != generic && !x.plain {
 				s, err := x.scanning(ctx, tx, a.t, &q)
 				if err != nil {
 					return err

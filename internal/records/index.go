@@ -27,6 +27,8 @@ var errIndex = errors.New("the index is damaged")
 type index struct {
 	db   *sql.DB
 	file string // "" in memory
+	// plain has questions asked of SQLite alone, to compare.
+	plain bool
 
 	mu         sync.Mutex
 	writing    sync.Mutex // one writer of this process at a time; others are waited for by SQLite

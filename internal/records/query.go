@@ -10,6 +10,7 @@ import (
 	"iter"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -71,6 +72,8 @@ type Query struct {
 }
 
 // Where compares a field, or "id", "project", "first", "last", with a value.
+//
+// A text stands for the number, flag or time that it says, where the field is one.
 //
 //	=  !=        equal, not equal (or not set); nil is not set
 //	< <= > >=    by the field's type; what is not set is neither
@@ -143,7 +146,18 @@ func bind(name string, t FieldType, v any) (any, error) {
 	}
 	switch r := reflect.ValueOf(v); r.Kind() {
 	case reflect.String:
-		if t != Time {
+		switch t {
+		case Number:
+			f, err := strconv.ParseFloat(r.String(), 64)
+			return typed(name, t, f, err == nil && f == f)
+		case Flag:
+			b, err := strconv.ParseBool(r.String())
+			if err != nil {
+				return typed(name, t, r.String(), false)
+			}
+			return bind(name, t, b)
+		case Time:
+		default:
 			return typed(name, t, r.String(), t == Text || t == 0)
 		}
 		at, err := time.Parse(time.RFC3339Nano, r.String())
@@ -372,7 +386,7 @@ func (r *Records) Count(ctx context.Context, q Query) (n int, err error) {
 				return err
 			}
 			switch {
-			case a.t.number == generic:
+			case a.t.number == generic, x.plain:
 				return tx.QueryRowContext(ctx, "SELECT count(*)"+a.from(), a.args...).Scan(&n)
 			case q.Text != "" && len(a.where) == 2: // what is gone has no words
 				return tx.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*) FROM %[1]s WHERE %[1]s MATCH ?", a.t.words()), a.args...).Scan(&n)
@@ -443,7 +457,7 @@ func (x *index) findNow(ctx context.Context, q *Query, give func(*Row) error) er
 		if err != nil {
 			return err
 		}
-		if a.t.number != generic {
+		if a.t.number != generic && !x.plain {
 			if done, err := x.findByColumns(ctx, tx, a.t, q, give); done || err != nil {
 				return err
 			}

@@ -88,6 +88,19 @@ func Open(ctx context.Context, db *object.DB, opt Options, schemas ...Schema) (*
 	return r, nil
 }
 
+// Declare declares more kinds of record.
+func (r *Records) Declare(ctx context.Context, schemas ...Schema) error {
+	for i := range schemas {
+		if err := schemas[i].check(); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	r.schemas = append(slices.Clone(r.schemas), schemas...)
+	r.mu.Unlock()
+	return r.with(ctx, func(x *index) error { return x.declare(ctx, schemas) })
+}
+
 // Close lets the index go.
 func (r *Records) Close() error {
 	r.mu.Lock()

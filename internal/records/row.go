@@ -2,9 +2,13 @@ package records
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -21,9 +25,9 @@ type writers interface {
 // head are the columns of a row before those of fields, and tail those after.
 const (
 	head  = "n, id, fm, fn, fw, lm, ln, lw, gone"
-	tail  = "sets, more, state"
+	tail  = "sets, more, state, sum"
 	nHead = 9
-	nTail = 3
+	nTail = 4
 )
 
 // columns are the names of the columns of a row, in the order of encode.
@@ -53,6 +57,37 @@ type state struct {
 
 // encode appends the values of the entity's row; its number is the caller's.
 func (t *table) encode(e *entity, w writers, to []any) ([]any, error) {
+	from := len(to)
+	to, err := t.encodeOpen(e, w, to)
+	return append(to, rowSum(to[from:])), err
+}
+
+// rowSum is a checksum of a row: SQLite has none.
+func rowSum(row []any) int64 {
+	h := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	var b [9]byte
+	for _, v := range row {
+		b = [9]byte{}
+		s := ""
+		switch v := v.(type) {
+		case int64:
+			b[0] = 1
+			binary.LittleEndian.PutUint64(b[1:], uint64(v))
+		case float64:
+			b[0] = 2
+			binary.LittleEndian.PutUint64(b[1:], math.Float64bits(v))
+		case string:
+			b[0], s = 3, v
+			binary.LittleEndian.PutUint64(b[1:], uint64(len(v)))
+		}
+		_, _ = h.Write(b[:]) // a hash never fails
+		_, _ = io.WriteString(h, s)
+	}
+	return int64(h.Sum32())
+}
+
+// encodeOpen is encode without the checksum.
+func (t *table) encodeOpen(e *entity, w writers, to []any) ([]any, error) {
 	first, err := toMark(e.first, w)
 	if err != nil {
 		return nil, err
@@ -185,9 +220,10 @@ var errRow = errors.New("index: a row makes no sense")
 
 // decode returns the entity of a row as encode made it.
 func (t *table) decode(row []any, w writers) (*entity, error) {
-	if len(row) != t.width() {
+	if len(row) != t.width() || row[len(row)-1] != any(rowSum(row[:len(row)-1])) {
 		return nil, errRow
 	}
+	row = row[:len(row)-1]
 	e := &entity{}
 	key, ok := row[1].(string)
 	if e.row, _ = row[0].(int64); !ok || e.row == 0 {

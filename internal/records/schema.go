@@ -152,7 +152,7 @@ func (t *table) create() []string {
 	for i := range t.cols {
 		fmt.Fprintf(&b, ", c%d", i) // without a type, so that integers and fractions stay what they are
 	}
-	b.WriteString(", sets TEXT, more TEXT, state TEXT)")
+	b.WriteString(", sets TEXT, more TEXT, state TEXT, sum INTEGER NOT NULL)")
 	out := []string{b.String()}
 	if len(t.search) > 0 {
 		var cols []string

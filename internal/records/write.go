@@ -110,17 +110,15 @@ func (w *writing) merge(all []*entity) error {
 			known = append(known, old)
 		}
 	}
-	if err := w.remove(known); err != nil {
+	var last sql.NullInt64 // before any is taken out, to be put in again by its number
+	if err := w.tx.QueryRowContext(w.ctx, "SELECT max(n) FROM "+w.t.rows()).Scan(&last); err != nil {
 		return err
 	}
-	if len(fresh) > 0 {
-		var last sql.NullInt64
-		if err := w.tx.QueryRowContext(w.ctx, "SELECT max(n) FROM "+w.t.rows()).Scan(&last); err != nil {
-			return err
-		}
-		for i, e := range fresh {
-			e.row = last.Int64 + int64(i) + 1
-		}
+	for i, e := range fresh {
+		e.row = last.Int64 + int64(i) + 1
+	}
+	if err := w.remove(known); err != nil {
+		return err
 	}
 	return w.insert(append(known, fresh...))
 }

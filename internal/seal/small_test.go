@@ -22,7 +22,7 @@ func sealed(t testing.TB, k *Keys, kind Kind, id, plain []byte) []byte {
 }
 
 func TestKindsAreFrozen(t *testing.T) {
-	got := []Kind{Manifest, Session, Index, Ledger, Condemn, Verdict, Done, Forget, Catalog, Config, Cache}
+	got := []Kind{Manifest, Session, Index, Ledger, Condemn, Verdict, Done, Forget, Catalog, Config, Cache, Quarantine, Records}
 	for i, k := range got {
 		if int(k) != i+1 {
 			t.Errorf("kind %d is %d", i+1, k)

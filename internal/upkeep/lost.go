@@ -9,6 +9,7 @@ import (
 	"varve/internal/digest"
 	"varve/internal/disk"
 	"varve/internal/history"
+	"varve/internal/ledger"
 	"varve/internal/pack"
 	"varve/internal/tree"
 )
@@ -173,12 +174,22 @@ func (k *seeker) chunk(d digest.Digest, at string, off, n int64) (bool, error) {
 func (h *healing) copies() error {
 	for name, d := range h.v.faults.by {
 		kind, _, _ := strings.Cut(name, "/")
-		if kind != "config" && kind != "keys" && kind != "snap" && kind != "ledger" && kind != "gc" {
+		if kind != "config" && kind != "keys" && kind != "snap" && kind != "ledger" && kind != "records" && kind != "gc" {
 			continue
 		}
 		switch {
 		case h.opt.Copy == nil:
 			h.said[name] = ""
+		case kind == "records":
+			ok, err := ledger.NewSegments(h.v.db).Heal(h.ctx, name, ledger.NewSegments(h.opt.Copy), h.s == nil)
+			if err != nil {
+				return err
+			}
+			if ok {
+				h.said[name] = "put back from the other copy of the vault, beside what is damaged"
+			} else {
+				h.said[name] = "the other copy of the vault does not have it either"
+			}
 		case d.Kind != Missing:
 			h.said[name] = "nothing is replaced here: put the file of the other copy of the vault in its place"
 		default:
