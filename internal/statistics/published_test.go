@@ -51,7 +51,7 @@ func must[T any](t *testing.T) func(T, error) T {
 // near holds a value to another one within a relative error.
 func near(t *testing.T, what string, got, want, within float64) {
 	t.Helper()
-	if got == want || math.Abs(got-want) <= within*math.Abs(want) {
+	if got == want || math.IsNaN(got) && math.IsNaN(want) || math.Abs(got-want) <= within*math.Abs(want) {
 		return
 	}
 	t.Errorf("%s = %.12g, want %.12g (off by %.2g)", what, got, want, math.Abs(got-want)/math.Abs(want))
