@@ -178,7 +178,7 @@ func TestTypeOne(t *testing.T) {
 		},
 	} {
 		r := rand.New(rand.NewPCG(5, uint64(len(name))))
-		n, found := repetitions(600), 0
+		n, found := repetitions(400), 0
 		for range n {
 			// Samples that the test refuses find nothing.
 			if out, err := f(r); err == nil && out.P < 0.05 {
