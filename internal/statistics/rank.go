@@ -88,12 +88,13 @@ func rankSumTails(ranks []float64, m int) (lower, upper float64) {
 		upper, lower = rankSumTails(rest, len(ranks)-m)
 		return lower, upper
 	}
-	whole, unit := wholeRanks(ranks)
+	whole, _ := wholeRanks(ranks)
 	w := 0
 	for _, r := range whole[:m] {
 		w += r
 	}
-	return tails(subsetSums(whole, m, unit), w)
+	p, least := subsetSums(whole, m)
+	return tails(p, w-least)
 }
 
 // wholeRanks makes mid-ranks whole numbers: doubled where one is a half.
@@ -110,33 +111,35 @@ func wholeRanks(ranks []float64) (whole []int, unit int) {
 	return whole, unit
 }
 
-// subsetSums returns the probability of each sum of m of the ranks. Every addition is of positive numbers, so the relative
-// error stays below 1e-13.
-func subsetSums(ranks []int, m, unit int) []float64 {
-	most := 0
+// subsetSums returns the probability of each sum of m of the ranks, from the least one on. Every addition is of positive numbers, so the
+// relative error stays below 1e-13.
+func subsetSums(ranks []int, m int) (p []float64, least int) {
 	sorted := slices.Clone(ranks)
 	slices.Sort(sorted)
-	for _, r := range sorted[len(sorted)-m:] {
-		most += r
-	}
+	n := len(sorted)
+	// ways[k] counts the choices of k by how far their sum lies above that of the k smallest.
 	ways := make([][]float64, m+1)
+	width := 0
 	for k := range ways {
-		ways[k] = make([]float64, most+1)
-	}
-	ways[0][0] = 1
-	reach := make([]int, m+1) // greatest sum of k ranks so far
-	for i, r := range sorted {
-		for k := min(m, i+1); k >= 1; k-- {
-			from, to := ways[k-1][:reach[k-1]+1], ways[k]
-			for s, v := range from {
-				if v != 0 {
-					to[s+r] += v
-				}
-			}
-			reach[k] = max(reach[k], reach[k-1]+r)
+		ways[k] = make([]float64, width+1)
+		if k < m {
+			least += sorted[k]
+			width += sorted[n-1-k] - sorted[k]
 		}
 	}
-	return normalised(ways[m])
+	ways[0][0] = 1
+	reach := make([]int, m+1) // greatest place of ways[k] so far
+	for i, r := range sorted {
+		for k := min(m, i+1); k >= 1; k-- {
+			up := r - sorted[k-1]
+			to := ways[k][up:]
+			for s, v := range ways[k-1][:reach[k-1]+1] {
+				to[s] += v
+			}
+			reach[k] = max(reach[k], reach[k-1]+up)
+		}
+	}
+	return normalised(ways[m]), least
 }
 
 func normalised(p []float64) []float64 {

@@ -27,8 +27,8 @@ func Shift(a, b []float64, level float64) (float64, Interval, error) {
 		for i := range ranks {
 			ranks[i] = i + 1
 		}
-		k := min(m, n)
-		cut = cutOf(subsetSums(ranks, k, 1)[k*(k+1)/2:], (1-o.level())/2)
+		p, _ := subsetSums(ranks, min(m, n))
+		cut = cutOf(p, (1-o.level())/2)
 	} else {
 		sd := math.Sqrt(float64(m) * float64(n) / 12 * float64(m+n+1))
 		cut = int(float64(m)*float64(n)/2 - distribution.Normal{}.UpperQuantile((1-o.level())/2)*sd)

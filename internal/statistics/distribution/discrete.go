@@ -123,12 +123,18 @@ func (d NoncentralT) Upper(t float64) float64 {
 }
 
 // both sums a Poisson mixture of incomplete beta functions from its heaviest term outwards; t ≥ 0. Its absolute error is about
-// 1e-14.
+// 1e-14; beyond a Delta of 1000 see far.
 func (d NoncentralT) both(t float64) (lower, upper float64) {
 	if math.IsInf(d.DF, 1) {
 		return Normal{}.Lower(t - d.Delta), Normal{}.Upper(t - d.Delta)
 	}
+	if !(math.Abs(d.Delta) <= 1000) || !sound(d.DF) || math.IsNaN(t) {
+		return d.far(t)
+	}
 	x, y := t*t/(d.DF+t*t), d.DF/(d.DF+t*t)
+	if math.IsInf(t*t, 1) {
+		x, y = 1, 0
+	}
 	half := d.Delta * d.Delta / 2
 	middle := math.Floor(half)
 	add := func(j float64) float64 {
@@ -154,4 +160,19 @@ func (d NoncentralT) both(t float64) (lower, upper float64) {
 		}
 	}
 	return lower + Normal{}.Upper(d.Delta), upper
+}
+
+// far is the distribution where Delta is so great that its normal part is all but fixed: to about 1/Delta.
+func (d NoncentralT) far(t float64) (lower, upper float64) {
+	switch {
+	case math.IsNaN(d.Delta) || math.IsNaN(t) || !sound(d.DF):
+		return math.NaN(), math.NaN()
+	case d.Delta < 0:
+		return 1, 0
+	case math.IsInf(d.Delta, 1):
+		return 0, 1
+	}
+	chi := ChiSquared{d.DF}
+	at := d.DF * (d.Delta / t) * (d.Delta / t)
+	return chi.Upper(at), chi.Lower(at)
 }

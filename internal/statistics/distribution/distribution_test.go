@@ -73,6 +73,17 @@ func TestAgainstR(t *testing.T) {
 	}
 }
 
+// TestFarNoncentral: where the two ways to compute it meet, they are about the same.
+func TestFarNoncentral(t *testing.T) {
+	for _, at := range []float64{900, 999, 1050, 1400} {
+		_, series := NoncentralT{20, 1000}.both(at)
+		_, far := NoncentralT{20, 1000}.far(at)
+		if math.Abs(series-far) > 1e-3 {
+			t.Errorf("at %g: %g and %g", at, series, far)
+		}
+	}
+}
+
 // TestQuantilesInvert: a quantile put back into its distribution gives the probability, in both tails.
 func TestQuantilesInvert(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -118,6 +129,8 @@ func TestOddInput(t *testing.T) {
 		for _, b := range odd {
 			T{a}.Lower(b)
 			T{a}.Quantile(b)
+			NoncentralT{a, b}.Upper(a)
+			NoncentralT{3, a}.Lower(b)
 			Normal{}.Quantile(a)
 			ChiSquared{a}.Lower(b)
 			ChiSquared{a}.Quantile(b)

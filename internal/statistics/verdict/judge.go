@@ -83,7 +83,7 @@ func (c *Comparison) need() {
 			}
 		}
 	}
-	if !(target > 0) {
+	if !(target > 0) || math.IsInf(target, 1) {
 		c.NeededFor = math.NaN()
 		return
 	}
