@@ -17,7 +17,7 @@ import (
 // it is given none.
 func DefaultGlobs() []string {
 	return []string{
-		"**/mlruns/**/meta.yaml", "**/mlflow.db", "**/dvclive/metrics.json", "**/dvclive/plots/metrics/**/*.tsv", "**/*tfevents*",
+		"**/mlruns/{*,.trash/*}/*/meta.yaml", "**/mlflow.db", "**/dvclive/metrics.json", "**/dvclive/plots/metrics/**/*.tsv", "**/*tfevents*",
 		"**/trainer_state.json", "**/wandb-summary.json", "**/metrics.{json,jsonl,ndjson,yaml,yml,toml,csv,tsv}", "**/results.csv",
 		"**/{eval,train,test,all}_results.json", "**/results_*.json", "**/history.{json,csv}", "**/training_log.csv", "**/criterion/**/new/estimates.json",
 	}
@@ -106,13 +106,20 @@ func (f *finder) matches(name string) bool {
 // file reads a file that matches, or the store that it is of.
 func (f *finder) file(name string) error {
 	unit, format := name, f.s.o.Format
-	if format == "" {
+	if format == "" && !f.artifact(name) {
 		unit, format = f.s.unit(name)
 	}
 	if format == MLflow && f.s.isExperiment(unit) {
 		return f.experiment(unit)
 	}
 	return f.read(unit, format)
+}
+
+// artifact reports whether a pattern is for the artifacts of runs, which are files of their own then.
+func (f *finder) artifact(name string) bool {
+	return strings.Contains("/"+name, "/artifacts/") && slices.ContainsFunc(f.globs, func(glob string) bool {
+		return strings.Contains(glob, "artifacts/") && doublestar.MatchUnvalidated(path.Clean(glob), name)
+	})
 }
 
 // experiment reads the runs of an experiment one by one: patterns may also match in them.
@@ -178,7 +185,7 @@ func (s *source) unit(name string) (unit, format string) {
 	for dir := path.Dir(name); dir != "." && dir != "/"; dir = path.Dir(dir) {
 		base := path.Base(dir)
 		switch {
-		case base == "metrics" || base == "params" || base == "tags":
+		case slices.Contains([]string{"metrics", "params", "tags", "inputs", "outputs", "artifacts"}, base):
 			if parent := path.Dir(dir); s.looksRun(parent) {
 				return parent, MLflow
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"path"
 	"slices"
@@ -170,7 +171,7 @@ func parseYAML(in []byte, most int) (n node, err error) {
 	for {
 		var doc yaml.Node
 		err := d.Decode(&doc)
-		if err != nil && err.Error() == "EOF" {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -169,6 +169,9 @@ func wandbName(name string) string {
 	if parts := strings.SplitN(base, "-", 3); len(parts) == 3 && strings.HasSuffix(parts[0], "run") {
 		return parts[2]
 	}
+	if base != "." && base != "/" {
+		return base
+	}
 	return titled(name)
 }
 
