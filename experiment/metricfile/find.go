@@ -203,6 +203,42 @@ func (s *source) unit(name string) (unit, format string) {
 		if s.isDVCLive(dir) {
 			return dir, DVCLive
 		}
+	case "trainer_state.json":
+		return s.newest(name), ""
 	}
 	return name, ""
+}
+
+// newest is the trainer_state.json that has all of the history that a checkpoint's has: that beside the checkpoints, or
+// that of the last of them.
+func (s *source) newest(name string) string {
+	at, ok := checkpoint(path.Base(path.Dir(name)))
+	parent := path.Dir(path.Dir(name))
+	if !ok {
+		return name
+	}
+	if end := path.Join(parent, path.Base(name)); s.exists(end) {
+		return end
+	}
+	all, err := s.list(parent)
+	if err != nil {
+		return name
+	}
+	for _, e := range all {
+		if n, ok := checkpoint(e.Name()); ok && n > at {
+			if other := path.Join(parent, e.Name(), path.Base(name)); s.exists(other) {
+				name, at = other, n
+			}
+		}
+	}
+	return name
+}
+
+// checkpoint is the step of a folder checkpoint-500.
+func checkpoint(name string) (int64, bool) {
+	n, ok := strings.CutPrefix(name, "checkpoint-")
+	if !ok || n == "" || strings.Trim(n, "0123456789") != "" {
+		return 0, false
+	}
+	return integer(n)
 }

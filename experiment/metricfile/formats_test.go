@@ -331,6 +331,26 @@ loss=0.125@2 2026-07-11T08:03:20Z
 	}
 }
 
+// TestCheckpoints: of the checkpoints of one training only the history that has them all is read.
+func TestCheckpoints(t *testing.T) {
+	const state = `{"log_history":[{"loss":1,"step":%d}]}`
+	fsys := files(map[string]string{
+		"a/checkpoint-500/trainer_state.json": fmt.Sprintf(state, 500), "a/checkpoint-1000/trainer_state.json": fmt.Sprintf(state, 1000), "a/checkpoint-x/trainer_state.json": fmt.Sprintf(state, 7),
+		"b/checkpoint-500/trainer_state.json": fmt.Sprintf(state, 500), "b/trainer_state.json": fmt.Sprintf(state, 600),
+	})
+	var got []string
+	for run, err := range Find(context.Background(), fsys, nil, Options{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%s %s %d", run.Source, run.Name, run.Points[0].Step))
+	}
+	want := []string{"a/checkpoint-1000/trainer_state.json a 1000", "a/checkpoint-x/trainer_state.json checkpoint-x 7", "b/trainer_state.json b 600"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestPowerShell: UTF-16 as > of PowerShell 5 writes it.
 func TestPowerShell(t *testing.T) {
 	var b []byte

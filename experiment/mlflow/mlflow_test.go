@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"varve/experiment/metricfile"
 )
 
 // kept is a sink that keeps changes as texts, and refuses when it is told to.
@@ -206,6 +208,33 @@ func TestRefused(t *testing.T) {
 	r.Header.Set("Authorization", "Bearer secret")
 	if resp, err := locked.Client().Do(r); err != nil || resp.StatusCode != 200 {
 		t.Errorf("with the token: %v %v", resp, err)
+	}
+}
+
+// TestRestore: a program goes on with its run after the server was started again.
+func TestRestore(t *testing.T) {
+	k := &kept{}
+	s, err := New(Options{Sink: k, Now: func() time.Time { return time.UnixMilli(1783757000000) }, NewID: func() string { return "new" }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Run{ID: "r1", Name: "one", ExperimentID: "e1", Experiment: "harbour", Status: "RUNNING"}
+	if err := s.Restore(r, map[string]string{"lr": "1"}, nil, []metricfile.Point{{Metric: "loss", Value: 0.5, Step: 3}}); err != nil {
+		t.Fatal(err)
+	}
+	if s.Restore(r, nil, nil, nil) == nil || s.Restore(Run{ID: "r2"}, nil, nil, nil) == nil {
+		t.Error("a run comes twice, or without its experiment")
+	}
+	web := httptest.NewServer(s)
+	defer web.Close()
+	if status, _ := ask(t, web, "POST", "runs/log-parameter", `{"run_id":"r1","key":"lr","value":"2"}`); status != 400 {
+		t.Errorf("the parameter is changed: %d", status)
+	}
+	if status, _ := ask(t, web, "POST", "runs/log-metric", `{"run_id":"r1","key":"loss","value":0.25,"step":4,"timestamp":5}`); status != 200 || k.all[0] != "r1 harbour/one RUNNING loss=0.25@4:5map[] []" {
+		t.Errorf("%d %q", status, k.all)
+	}
+	if _, answer := ask(t, web, "GET", "experiments/get-by-name?experiment_name=harbour", ""); fmt.Sprint(answer["experiment"].(map[string]any)["experiment_id"]) != "e1" {
+		t.Errorf("%v", answer)
 	}
 }
 

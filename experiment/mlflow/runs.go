@@ -2,6 +2,7 @@ package mlflow
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -11,6 +12,32 @@ import (
 
 	"varve/experiment/metricfile"
 )
+
+// Restore takes up a run that was kept before the server was started, so that its program can go on with it. Points are
+// the last of each metric.
+func (s *Server) Restore(r Run, params, tags map[string]string, last []metricfile.Point) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.ID == "" || r.ExperimentID == "" || s.runs[r.ID] != nil {
+		return fmt.Errorf("mlflow: restore run %q of experiment %q: it needs both ids, and comes once", r.ID, r.ExperimentID)
+	}
+	if len(s.runs) >= maxRuns || len(s.exps) >= maxExperiments {
+		return fmt.Errorf("mlflow: restore run %s: there are %d runs and %d experiments, and no more are kept", r.ID, len(s.runs), len(s.exps))
+	}
+	if s.experiment(r.ExperimentID, "") == nil {
+		s.exps = append(s.exps, &experiment{id: r.ExperimentID, name: r.Experiment, made: r.Started, tags: map[string]string{}})
+	}
+	kept := &run{Run: r, params: map[string]string{}, tags: map[string]string{}, last: map[string]metric{}}
+	maps.Copy(kept.params, params)
+	maps.Copy(kept.tags, tags)
+	for _, p := range last {
+		v := float(p.Value)
+		kept.last[p.Metric] = metric{Key: p.Metric, Value: &v, Timestamp: whole(p.Time.UnixMilli()), Step: whole(p.Step)}
+	}
+	s.runs[r.ID] = kept
+	s.order = append(s.order, kept)
+	return nil
+}
 
 // createExperiment makes an experiment of a new name.
 func (s *Server) createExperiment(_ context.Context, q *request) (any, error) {
