@@ -327,14 +327,7 @@ func (t *table) values(rec record) error {
 	r.keys = b.keys.with(nil, t.pairs)
 	t.order(b, &r, rec.line)
 	if name != "" && value != "" {
-		v, _, ok := number(t.decimal(value))
-		if !ok {
-			b.warn(t.name, rec.line, "%s: %q is no number: left out", short(name), short(value))
-			return nil
-		}
-		p := r.point(name, v)
-		p.StdErr, _, p.HasStdErr = number(t.decimal(stderr))
-		return b.add(t.name, rec.line, p)
+		return t.single(b, rec.line, &r, name, t.decimal(value), t.decimal(stderr))
 	}
 	for i, c := range t.cols {
 		if c.skip || c.role != asMetric || blank(rec.cells[i]) {
@@ -345,6 +338,21 @@ func (t *table) values(rec record) error {
 		}
 	}
 	return nil
+}
+
+// single adds the point of a row that names its metric.
+func (t *table) single(b *build, line int, r *row, name, value, stderr string) error {
+	v, why, ok := number(value)
+	if !ok {
+		b.warn(t.name, line, "%s: %q is no number: left out", short(name), short(value))
+		return nil
+	}
+	if why != "" {
+		b.warn(t.name, line, "%s: %s", short(name), why)
+	}
+	p := r.point(name, v)
+	p.StdErr, _, p.HasStdErr = number(stderr)
+	return b.add(t.name, line, p)
 }
 
 // fits reports whether what a row has too much is blank.

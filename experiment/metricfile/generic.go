@@ -109,7 +109,7 @@ func (s *source) generic(name, format string, n *node) (Run, error) {
 // leaves half a line.
 func (s *source) jsonl(name string) (Run, error) {
 	b := s.build(titled(name), name, JSONL)
-	p := parser{most: s.limits.Depth, names: map[string]string{}}
+	p := parser{most: s.limits.Depth, names: map[string]string{}, lines: true}
 	err := s.lines(name, func(l line) error {
 		if l.long {
 			b.warn(name, l.n, "longer than %d bytes: left out", s.limits.Line)
