@@ -214,9 +214,10 @@ func (t *table) settle() error {
 			_, texts = t.kinds(i, asMetric)
 			if texts > 0 && texts*2 >= numbers+texts || long {
 				c.role = asKey
+				c.skip = texts > 0 && t.prose(i)
 			}
 		}
-		c.skip = name == "" || strings.HasPrefix(name, "Unnamed: ")
+		c.skip = c.skip || name == "" || strings.HasPrefix(name, "Unnamed: ")
 	}
 	early := t.early
 	t.early = nil
@@ -226,6 +227,19 @@ func (t *table) settle() error {
 		}
 	}
 	return nil
+}
+
+// prose reports whether a column of texts says another thing in most rows: such a text tells no series apart.
+func (t *table) prose(i int) bool {
+	cells := map[string]bool{}
+	n := 0
+	for _, r := range t.early {
+		if i < len(r.cells) && !blank(r.cells[i]) {
+			cells[r.cells[i]] = true
+			n++
+		}
+	}
+	return len(cells) > 10 && len(cells)*2 > n
 }
 
 // long reports whether each row has one value and names its metric.
@@ -313,14 +327,7 @@ func (t *table) values(rec record) error {
 	r.keys = b.keys.with(nil, t.pairs)
 	t.order(b, &r, rec.line)
 	if name != "" && value != "" {
-		v, _, ok := number(t.decimal(value))
-		if !ok {
-			b.warn(t.name, rec.line, "%s: %q is no number: left out", short(name), short(value))
-			return nil
-		}
-		p := r.point(name, v)
-		p.StdErr, _, p.HasStdErr = number(t.decimal(stderr))
-		return b.add(t.name, rec.line, p)
+		return t.single(b, rec.line, &r, name, t.decimal(value), t.decimal(stderr))
 	}
 	for i, c := range t.cols {
 		if c.skip || c.role != asMetric || blank(rec.cells[i]) {
@@ -331,6 +338,21 @@ func (t *table) values(rec record) error {
 		}
 	}
 	return nil
+}
+
+// single adds the point of a row that names its metric.
+func (t *table) single(b *build, line int, r *row, name, value, stderr string) error {
+	v, why, ok := number(value)
+	if !ok {
+		b.warn(t.name, line, "%s: %q is no number: left out", short(name), short(value))
+		return nil
+	}
+	if why != "" {
+		b.warn(t.name, line, "%s: %s", short(name), why)
+	}
+	p := r.point(name, v)
+	p.StdErr, _, p.HasStdErr = number(stderr)
+	return b.add(t.name, line, p)
 }
 
 // fits reports whether what a row has too much is blank.
@@ -390,20 +412,27 @@ func (t *table) done() []Run {
 	}
 	by := map[role][]string{}
 	step := false
+	var left []string
 	for _, c := range t.cols {
-		if !c.skip {
+		switch {
+		case !c.skip:
 			by[c.role] = append(by[c.role], c.name)
+		case c.role == asKey:
+			left = append(left, c.name)
 		}
 		step = step || c.role == asStep
 	}
 	var said []string
 	for r, what := range []string{asMetric: "metrics", asStep: "step", asEpoch: "epoch", asTime: "time", asName: "names of metrics", asValue: "values", asStdErr: "standard errors", asRun: "run", asKey: "keys"} {
 		if len(by[role(r)]) > 0 {
-			said = append(said, what+" "+short(strings.Join(by[role(r)], ", ")))
+			said = append(said, what+" "+upTo(strings.Join(by[role(r)], ", "), 300))
 		}
 	}
 	if !step && len(by[asEpoch]) > 0 {
 		said = append(said, "the epoch is the step")
+	}
+	if len(left) > 0 {
+		said = append(said, "left out, for they are texts that differ from row to row: "+upTo(strings.Join(left, ", "), 300))
 	}
 	var out []Run
 	for _, b := range t.runs {

@@ -17,7 +17,7 @@ import (
 // it is given none.
 func DefaultGlobs() []string {
 	return []string{
-		"**/mlruns/**/meta.yaml", "**/mlflow.db", "**/dvclive/metrics.json", "**/dvclive/plots/metrics/**/*.tsv", "**/*tfevents*",
+		"**/mlruns/{*,.trash/*}/*/meta.yaml", "**/mlflow.db", "**/dvclive/metrics.json", "**/dvclive/plots/metrics/**/*.tsv", "**/*tfevents*",
 		"**/trainer_state.json", "**/wandb-summary.json", "**/metrics.{json,jsonl,ndjson,yaml,yml,toml,csv,tsv}", "**/results.csv",
 		"**/{eval,train,test,all}_results.json", "**/results_*.json", "**/history.{json,csv}", "**/training_log.csv", "**/criterion/**/new/estimates.json",
 	}
@@ -106,13 +106,20 @@ func (f *finder) matches(name string) bool {
 // file reads a file that matches, or the store that it is of.
 func (f *finder) file(name string) error {
 	unit, format := name, f.s.o.Format
-	if format == "" {
+	if format == "" && !f.artifact(name) {
 		unit, format = f.s.unit(name)
 	}
 	if format == MLflow && f.s.isExperiment(unit) {
 		return f.experiment(unit)
 	}
 	return f.read(unit, format)
+}
+
+// artifact reports whether a pattern is for the artifacts of runs, which are files of their own then.
+func (f *finder) artifact(name string) bool {
+	return strings.Contains("/"+name, "/artifacts/") && slices.ContainsFunc(f.globs, func(glob string) bool {
+		return strings.Contains(glob, "artifacts/") && doublestar.MatchUnvalidated(path.Clean(glob), name)
+	})
 }
 
 // experiment reads the runs of an experiment one by one: patterns may also match in them.
@@ -178,7 +185,7 @@ func (s *source) unit(name string) (unit, format string) {
 	for dir := path.Dir(name); dir != "." && dir != "/"; dir = path.Dir(dir) {
 		base := path.Base(dir)
 		switch {
-		case base == "metrics" || base == "params" || base == "tags":
+		case slices.Contains([]string{"metrics", "params", "tags", "inputs", "outputs", "artifacts"}, base):
 			if parent := path.Dir(dir); s.looksRun(parent) {
 				return parent, MLflow
 			}
@@ -196,6 +203,42 @@ func (s *source) unit(name string) (unit, format string) {
 		if s.isDVCLive(dir) {
 			return dir, DVCLive
 		}
+	case "trainer_state.json":
+		return s.newest(name), ""
 	}
 	return name, ""
+}
+
+// newest is the trainer_state.json that has all of the history that a checkpoint's has: that beside the checkpoints, or
+// that of the last of them.
+func (s *source) newest(name string) string {
+	at, ok := checkpoint(path.Base(path.Dir(name)))
+	parent := path.Dir(path.Dir(name))
+	if !ok {
+		return name
+	}
+	if end := path.Join(parent, path.Base(name)); s.exists(end) {
+		return end
+	}
+	all, err := s.list(parent)
+	if err != nil {
+		return name
+	}
+	for _, e := range all {
+		if n, ok := checkpoint(e.Name()); ok && n > at {
+			if other := path.Join(parent, e.Name(), path.Base(name)); s.exists(other) {
+				name, at = other, n
+			}
+		}
+	}
+	return name
+}
+
+// checkpoint is the step of a folder checkpoint-500.
+func checkpoint(name string) (int64, bool) {
+	n, ok := strings.CutPrefix(name, "checkpoint-")
+	if !ok || n == "" || strings.Trim(n, "0123456789") != "" {
+		return 0, false
+	}
+	return integer(n)
 }

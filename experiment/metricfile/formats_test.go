@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"math"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -168,6 +169,22 @@ func TestMapping(t *testing.T) {
 	}
 }
 
+// TestProse: texts that differ from row to row are left out of the keys, and told; a column that is named a key is one.
+func TestProse(t *testing.T) {
+	text := "step,loss,remark,example\n"
+	for i := range 40 {
+		text += fmt.Sprintf("%d,1,remark %d,x%d\n", i, i, i)
+	}
+	run := must(t, files(map[string]string{"x.csv": text}), "x.csv")
+	if got := say(run.Points[7]); got != "loss=1@7 example:x7" {
+		t.Errorf("%s", got)
+	}
+	const want = "columns: metrics loss; step step; keys example; left out, for they are texts that differ from row to row: remark"
+	if len(run.Notes) != 1 || run.Notes[0] != want {
+		t.Errorf("%q", run.Notes)
+	}
+}
+
 // TestNumber: values as other programs spell them.
 func TestNumber(t *testing.T) {
 	for s, want := range map[string]float64{"1": 1, " -0.5 ": -0.5, "1e-05": 1e-5, "NaN": math.NaN(), "nan": math.NaN(), "inf": math.Inf(1), "-Infinity": math.Inf(-1), ".inf": math.Inf(1), "tensor(0.25, device='cuda:0')": 0.25, "0.1": 0.1, "4.9e-324": math.SmallestNonzeroFloat64, "9007199254740992": 1 << 53, "18446744073709551616": 1 << 64} {
@@ -236,15 +253,17 @@ func TestRefused(t *testing.T) {
 func TestFind(t *testing.T) {
 	const meta = "run_id: %s\nrun_name: %s\nexperiment_id: '1'\nstatus: 3\nlifecycle_stage: active\nartifact_uri: x\n"
 	fsys := files(map[string]string{
-		"a/metrics.json":              `{"acc": 0.5}`,
-		"b/metrics.json":              "{\"acc\":\n oops}",
-		"c/metrics.csv":               "step,acc\n1,0.5\n",
-		"c/hparams.yaml":              "lr: 1e-05\nnet: {depth: 3}\n",
-		"live/dvclive/metrics.json":   `{"train": {"loss": 0.25}, "step": 2, "extra": 1}`,
-		"live/dvclive/params.yaml":    "lr: 0.10\n",
-		"mlruns/1/meta.yaml":          "experiment_id: '1'\nname: exp\nartifact_location: x\n",
-		"mlruns/1/r1/meta.yaml":       fmt.Sprintf(meta, "r1", "one"),
-		"mlruns/1/r1/metrics/a/b":     "1783757000000 0.5 1\n1783757000 -inf\nx y z\n1783757000000 1 2 set 12ab\n",
+		"a/metrics.json":                          `{"acc": 0.5}`,
+		"b/metrics.json":                          "{\"acc\":\n oops}",
+		"c/metrics.csv":                           "step,acc\n1,0.5\n",
+		"c/hparams.yaml":                          "lr: 1e-05\nnet: {depth: 3}\n",
+		"live/dvclive/metrics.json":               `{"train": {"loss": 0.25}, "step": 2, "extra": 1}`,
+		"live/dvclive/params.yaml":                "lr: 0.10\n",
+		"mlruns/1/meta.yaml":                      "experiment_id: '1'\nname: exp\nartifact_location: x\n",
+		"mlruns/1/r1/meta.yaml":                   fmt.Sprintf(meta, "r1", "one"),
+		"mlruns/1/r1/metrics/a/b":                 "1783757000000 0.5 1\n1783757000 -inf\nx y z\n1783757000000 1 2 set 12ab\n",
+		"mlruns/1/r1/artifacts/eval_results.json": `{"auc": 1}`,
+		"mlruns/1/models/m-1/meta.yaml":           "model_id: m-1\nexperiment_id: '1'\n", "mlruns/1/models/m-1/metrics/loss": "1 2 3 r1\n",
 		"mlruns/1/r2/meta.yaml":       "run_id: [",
 		"mlruns/1/r2/metrics/loss":    "1 2 3\n",
 		"node_modules/x/metrics.json": `{"no": 1}`,
@@ -298,12 +317,37 @@ loss=0.125@2 2026-07-11T08:03:20Z
 			t.Errorf("parameters beside the table: %v", run.Params)
 		}
 	}
-	n := 0
-	for range Find(context.Background(), fsys, []string{"mlruns/**"}, Options{}) {
-		n++
+	for glob, want := range map[string]string{"mlruns/**": "r1 r2 meta.yaml loss", "mlruns/*/*/meta.yaml": "r1 r2", "mlruns/**/artifacts/*.json": "eval_results.json"} {
+		var all []string
+		for run := range Find(context.Background(), fsys, []string{glob}, Options{}) {
+			all = append(all, path.Base(run.Source))
+		}
+		slices.Sort(all)
+		want := strings.Fields(want)
+		slices.Sort(want)
+		if !slices.Equal(all, want) {
+			t.Errorf("%s gives %s, want %s", glob, all, want)
+		}
 	}
-	if n != 2 { // r1, and r2's error
-		t.Errorf("mlruns/** gives %d", n)
+}
+
+// TestCheckpoints: of the checkpoints of one training only the history that has them all is read.
+func TestCheckpoints(t *testing.T) {
+	const state = `{"log_history":[{"loss":1,"step":%d}]}`
+	fsys := files(map[string]string{
+		"a/checkpoint-500/trainer_state.json": fmt.Sprintf(state, 500), "a/checkpoint-1000/trainer_state.json": fmt.Sprintf(state, 1000), "a/checkpoint-x/trainer_state.json": fmt.Sprintf(state, 7),
+		"b/checkpoint-500/trainer_state.json": fmt.Sprintf(state, 500), "b/trainer_state.json": fmt.Sprintf(state, 600),
+	})
+	var got []string
+	for run, err := range Find(context.Background(), fsys, nil, Options{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%s %s %d", run.Source, run.Name, run.Points[0].Step))
+	}
+	want := []string{"a/checkpoint-1000/trainer_state.json a 1000", "a/checkpoint-x/trainer_state.json checkpoint-x 7", "b/trainer_state.json b 600"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
 	}
 }
 

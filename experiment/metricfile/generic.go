@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"path"
 	"slices"
@@ -108,7 +109,7 @@ func (s *source) generic(name, format string, n *node) (Run, error) {
 // leaves half a line.
 func (s *source) jsonl(name string) (Run, error) {
 	b := s.build(titled(name), name, JSONL)
-	p := parser{most: s.limits.Depth, names: map[string]string{}}
+	p := parser{most: s.limits.Depth, names: map[string]string{}, lines: true}
 	err := s.lines(name, func(l line) error {
 		if l.long {
 			b.warn(name, l.n, "longer than %d bytes: left out", s.limits.Line)
@@ -170,7 +171,7 @@ func parseYAML(in []byte, most int) (n node, err error) {
 	for {
 		var doc yaml.Node
 		err := d.Decode(&doc)
-		if err != nil && err.Error() == "EOF" {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -32,9 +32,9 @@ func (s *source) isRun(dir string) bool {
 	return err == nil && (meta.str("run_id") != "" || meta.str("run_uuid") != "")
 }
 
-// looksRun reports whether a folder has the parts of a run, whatever is in them.
+// looksRun reports whether a folder has the parts of a run, whatever is in them. Models that are logged have them too.
 func (s *source) looksRun(dir string) bool {
-	return s.exists(path.Join(dir, "meta.yaml")) && (s.folder(path.Join(dir, "metrics")) || s.folder(path.Join(dir, "params")))
+	return path.Base(path.Dir(dir)) != "models" && s.exists(path.Join(dir, "meta.yaml")) && (s.folder(path.Join(dir, "metrics")) || s.folder(path.Join(dir, "params")))
 }
 
 func (s *source) isExperiment(dir string) bool {

@@ -225,7 +225,7 @@ func (d *mlflowTables) read() error {
 // columns learns the columns of a table; one with another nature (a view, a virtual table) is none.
 func (d *mlflowTables) columns(table string, needed []string) error {
 	d.has[table] = map[string]bool{}
-	rows, err := d.db.QueryContext(d.s.ctx, "SELECT p.name FROM sqlite_schema AS s, pragma_table_info(s.name) AS p WHERE s.type = 'table' AND s.sql LIKE 'CREATE TABLE%' AND s.name = ? LIMIT 1000", table)
+	rows, err := d.db.QueryContext(d.s.ctx, "SELECT p.name FROM sqlite_schema AS s, pragma_table_info(s.name) AS p WHERE s.sql LIKE 'CREATE TABLE%' AND s.name = ? LIMIT 1000", table)
 	if err != nil {
 		return err
 	}

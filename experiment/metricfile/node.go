@@ -79,6 +79,9 @@ type parser struct {
 	most  int // depth
 	nodes int
 	names map[string]string // of members: they repeat
+
+	lines bool // the outermost object is that of a line, and its room is used again for the next
+	room  node //
 }
 
 // parseJSON reads the one value of a document; rest is what follows it.
@@ -199,11 +202,15 @@ func jsonNumber(s string) bool {
 }
 
 // nest reads an object or a list.
-func (p *parser) nest(n node, open byte) (node, error) {
+func (p *parser) nest(n node, open byte) (full node, err error) {
 	if p.depth++; p.depth > p.most {
 		return n, over("depth", int64(p.depth), int64(p.most))
 	}
 	defer func() { p.depth-- }()
+	if p.lines && p.depth == 1 {
+		n.names, n.items = p.room.names[:0], p.room.items[:0]
+		defer func() { p.room.names, p.room.items = full.names, full.items }()
+	}
 	n.kind = list
 	end, what := byte(']'), "a comma or ]"
 	if open == '{' {
@@ -291,7 +298,7 @@ func (p *parser) string() (string, error) {
 
 // known keeps one copy of what repeats.
 func (p *parser) known(b []byte) string {
-	if len(b) > 64 {
+	if len(b) > 24 { // longer ones are times and texts, which do not repeat
 		return string(bytes.ToValidUTF8(b, []byte("\uFFFD")))
 	}
 	if s, ok := p.names[string(b)]; ok {

@@ -135,8 +135,9 @@ func seconds(v float64) time.Time {
 }
 
 // short keeps messages readable whatever a file holds.
-func short(s string) string {
-	const most = 60
+func short(s string) string { return upTo(s, 60) }
+
+func upTo(s string, most int) string {
 	if len(s) <= most {
 		return strings.ToValidUTF8(s, "?")
 	}

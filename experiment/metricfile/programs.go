@@ -9,7 +9,11 @@ import (
 
 // trainerState reads what the Trainer of Hugging Face transformers keeps: log_history is the series, the rest settings.
 func (s *source) trainerState(name string, n *node) (Run, error) {
-	b := s.build(titled(name), name, TrainerState)
+	title := titled(name)
+	if _, ok := checkpoint(title); ok && path.Dir(path.Dir(name)) != "." {
+		title = path.Base(path.Dir(path.Dir(name)))
+	}
+	b := s.build(title, name, TrainerState)
 	history := n.get("log_history")
 	if history == nil || history.kind != list {
 		return Run{}, &Error{File: name, Line: int(n.line), Err: errors.New("is no trainer_state.json: it has no list log_history")}
@@ -168,6 +172,9 @@ func wandbName(name string) string {
 	base := path.Base(dir)
 	if parts := strings.SplitN(base, "-", 3); len(parts) == 3 && strings.HasSuffix(parts[0], "run") {
 		return parts[2]
+	}
+	if base != "." && base != "/" {
+		return base
 	}
 	return titled(name)
 }

@@ -38,6 +38,9 @@ func (s *source) open(name string, most int64) (fs.File, error) {
 	if err := s.ctx.Err(); err != nil {
 		return nil, err
 	}
+	if info, err := fs.Stat(s.fsys, name); err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeDevice|fs.ModeSocket) != 0 {
+		return nil, &Error{File: name, Err: errors.New("is not a file with bytes")} // to open a pipe waits for its writer
+	}
 	f, err := s.fsys.Open(name)
 	if err != nil {
 		return nil, err

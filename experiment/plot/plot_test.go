@@ -3,6 +3,7 @@ package plot
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"flag"
 	"fmt"
 	"image/png"
@@ -10,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -228,6 +230,25 @@ func TestForest(t *testing.T) {
 	}
 	if strings.Index(lines[1], "|") != strings.Index(lines[0], "o") || !strings.Contains(lines[1], ">") {
 		t.Errorf("%s", b.String())
+	}
+}
+
+// TestColour: colours are switched off at the end of each stretch, and change nothing else.
+func TestColour(t *testing.T) {
+	for _, c := range []Chart{curves(), versions(), forest()} {
+		var plain, painted bytes.Buffer
+		if err := errors.Join(Terminal(&plain, c, Screen{Width: 90, Height: 15}), Terminal(&painted, c, Screen{Width: 90, Height: 15, Colour: true})); err != nil {
+			t.Fatal(err)
+		}
+		s := painted.String()
+		if n := strings.Count(s, "\x1b[38;5;"); n == 0 || n != strings.Count(s, "\x1b[0m") {
+			t.Errorf("%d colours are switched on, %d off", n, strings.Count(s, "\x1b[0m"))
+		}
+		bare := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(s, "")
+		trim := func(s string) string { return regexp.MustCompile(" +\n").ReplaceAllString(s, "\n") }
+		if trim(bare) != trim(plain.String()) {
+			t.Errorf("%s\nwithout colours\n%s", bare, plain.String())
+		}
 	}
 }
 

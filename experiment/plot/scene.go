@@ -142,7 +142,6 @@ func (s *scene) curves() {
 		if s.c.Y.holds(m.At) {
 			y := s.py(m.At)
 			s.on.line([]spot{{s.left, y}, {s.right, y}}, quiet(), 1.2, []float64{6, 4})
-			s.on.text(spot{s.right - 4, y - 4}, m.Label, quiet(), end, false)
 		}
 	}
 	for i := range s.c.Series {
@@ -151,7 +150,24 @@ func (s *scene) curves() {
 	for i := range s.c.Series {
 		s.curve(i)
 	}
+	s.thresholds()
 	s.legend()
+}
+
+// thresholds names the marks, above the curves and on a ground of their own.
+func (s *scene) thresholds() {
+	for _, m := range s.c.Marks {
+		if m.Label == "" || !s.c.Y.holds(m.At) {
+			continue
+		}
+		y, wide := s.py(m.At), s.on.measure(m.Label)
+		if y-fontSize-4 < s.top {
+			y += fontSize + 8 // below the line
+		}
+		x := s.right - 4
+		s.on.area([]spot{{x - wide - 3, y - 3 - fontSize}, {x + 3, y - 3 - fontSize}, {x + 3, y - 2}, {x - wide - 3, y - 2}}, colour{255, 255, 255}, 0.85)
+		s.on.text(spot{x, y - 5}, m.Label, quiet(), end, false)
+	}
 }
 
 // clip keeps names from pushing the field out of the picture.

@@ -183,30 +183,34 @@ func mark(i int) rune { return rune("*+o#x@%&"[i%8]) }
 
 // legend names the series, with the mark that is at their last points.
 func (t *writer) legend() {
-	var parts []string
+	type part struct {
+		text  string
+		width int
+	}
+	var parts []part
 	for i, s := range t.c.Series {
 		if s.Name != "" {
-			parts = append(parts, paint(string(mark(i)), i, t.s.Colour)+" "+tame(s.Name))
+			name := tame(s.Name)
+			parts = append(parts, part{paint(string(mark(i)), i, t.s.Colour) + " " + name, utf8.RuneCountInString(name) + 2})
 		}
 	}
 	for _, m := range t.c.Marks {
 		if m.Label != "" {
-			parts = append(parts, "- "+tame(m.Label))
+			parts = append(parts, part{"- " + tame(m.Label), utf8.RuneCountInString(tame(m.Label)) + 2})
 		}
 	}
-	line := ""
-	width := 0
+	line, width := "", 0
 	for _, p := range parts {
-		n := utf8.RuneCountInString(p)
-		if width > 0 && width+n+3 > t.s.Width {
+		if width > 0 && width+3+p.width > t.s.Width {
 			t.say(line)
 			line, width = "", 0
 		}
 		if width > 0 {
 			line += "   "
+			width += 3
 		}
-		line += p
-		width += n + 3
+		line += p.text
+		width += p.width
 	}
 	if line != "" {
 		t.say(line)
