@@ -16,7 +16,7 @@ import (
 // TestDriversAgree: on the same random folders all drivers say the same plan, in every byte, do what it says, and leave the
 // same tree, which has everything of the version and what was there beside it.
 func TestDriversAgree(t *testing.T) {
-	seeds := uint64(2)
+	seeds := uint64(1)
 	if *long {
 		seeds = 40
 	}
@@ -292,9 +292,12 @@ func TestTargets(t *testing.T) {
 	source := filepath.Join(t.TempDir(), "source")
 	write(t, filepath.Join(source, "f"), []byte("f"))
 	dir := keep(t, source).script(t)
-	for _, d := range drivers(t) {
+	for k, d := range drivers(t) {
 		where := t.TempDir()
 		for i, name := range []string{"with space", "it's", `say "x"`, "-rf", "$HOME", "`id`", "*", "back\\slash", "größe", "tab\t", " ", "deep/er/"} {
+			if !*long && i%3 != k%3 {
+				continue
+			}
 			for range 1 + (i+1)%2 {
 				c := d.command(dir, "--yes", "--", name)
 				c.Dir = where
