@@ -181,6 +181,7 @@ func settings() []Setting {
 		{Name: "ignore.presets", Default: "auto", Help: "kinds of projects whose derived files are left out: auto, none, or a list of " + strings.Join(ignore.Presets(), ", ")},
 		{Name: "ignore.gitignore", Default: "false", Help: "also obey .gitignore files"},
 		{Name: "ignore.extra", Default: "", Help: "further patterns, separated by commas"},
+		{Name: "rollback.scripts", Default: "off", Help: "scripts in .varve/rollback that put a milestone back, made with it: off, named (they use varve), or self-contained"},
 	}
 }
 
@@ -223,6 +224,10 @@ func (p *Project) Set(ctx context.Context, name, value string) error {
 	case "ignore.gitignore":
 		if _, err := strconv.ParseBool(value); value != "" && err != nil {
 			return fmt.Errorf("setting %s: %q is neither true nor false", name, value)
+		}
+	case "rollback.scripts":
+		if !slices.Contains([]string{"", "off", "named", "self-contained"}, value) {
+			return fmt.Errorf("setting %s: %q is none of off, named, self-contained", name, value)
 		}
 	case "ignore.presets":
 		for _, n := range list(value) {

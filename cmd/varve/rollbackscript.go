@@ -125,3 +125,31 @@ func (e *env) scriptOptions(p *place, s *varve.Snapshot, f *scriptFlags) (script
 	}
 	return o, nil
 }
+
+// scriptFor makes the rollback scripts of a snapshot that got a name, where the project's settings want them. What is
+// in .varve is never part of a snapshot.
+func (e *env) scriptFor(ctx context.Context, p *place, s *varve.Snapshot, milestone string) error {
+	kind, err := p.project.Setting("rollback.scripts")
+	if err != nil || kind == "off" || p.root == "" {
+		return err
+	}
+	folder := strings.Map(func(r rune) rune {
+		if r <= ' ' || strings.ContainsRune(`/\:*?"<>|`, r) {
+			return '_'
+		}
+		return r
+	}, strings.TrimLeft(milestone, "."))
+	dir := filepath.Join(p.root, dotVarve, "rollback", folder)
+	if exists(dir) { // of a milestone that once had the name
+		dir += "-" + s.Ref()
+	}
+	o, err := e.scriptOptions(p, s, &scriptFlags{dir: dir, selfContained: kind == "self-contained"})
+	if err == nil {
+		_, err = script.Write(ctx, p.project, s, o)
+	}
+	if err != nil {
+		return hinted(fmt.Errorf("%s is the milestone %s, but has no scripts: %w", s.Ref(), milestone, err), "varve rollback-script "+s.Ref()+" -o DIR makes them; varve config set rollback.scripts off ends this")
+	}
+	e.say("its rollback scripts are in %s", name(dir))
+	return nil
+}

@@ -19,10 +19,10 @@ import (
 const shellTrap = `#!/bin/sh
 n=$(cat "$TRAP/count")
 echo $((n + 1)) >"$TRAP/count"
-if [ "$n" = "$TRAP_AT" ] && [ "$TRAP_WHEN" = before ]; then kill -9 $PPID; exit 1; fi
+if [ "$n" = "$TRAP_AT" ] && [ "$TRAP_WHEN" = before ]; then kill -9 "$(cat "$TRAP/main")"; exit 1; fi
 "$TRAP_BIN/%[1]s" "$@"
 code=$?
-if [ "$n" = "$TRAP_AT" ]; then kill -9 $PPID; fi
+if [ "$n" = "$TRAP_AT" ]; then kill -9 "$(cat "$TRAP/main")"; fi
 exit $code
 `
 
@@ -85,6 +85,8 @@ func (d trapped) die(t *testing.T, step int, dir string, args ...string) bool {
 		c.Env = append(os.Environ(), fmt.Sprintf("TRAP_AT=%d", step))
 	} else {
 		c = d.command(dir, args...)
+		// The shell itself, and not one that it has made for a pipe.
+		c = exec.Command("/bin/sh", append([]string{"-c", `echo $$ >"$TRAP/main"; exec "$@"`, "sh"}, c.Args...)...)
 		real := t.TempDir()
 		for _, tool := range []string{"mv", "cp", "mkdir", "rm", "chmod", "touch", "tar", "sync"} {
 			from, err := exec.LookPath(tool)
