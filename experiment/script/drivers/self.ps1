@@ -487,6 +487,15 @@ function Move-Any([string]$from, [string]$to, [string]$kind) {
     else { [System.IO.File]::Move($from, $to) }
 }
 
+# Save-Newer copies what was written at dest since the backup was made.
+function Save-Newer([string]$dest, $e) {
+    $copy = Get-At $State.Backup $e.Path
+    if (((Get-Kind $copy) -ceq 'f') -and ((Get-Sha256 $dest) -ceq (Get-Sha256 $copy))) { return }
+    while ((Get-Kind $copy) -cne '') { $copy = $copy + '.later' }
+    [System.IO.File]::Copy($dest, $copy)
+    Say ($e.Shown + ' was written while this was running: that is in ' + $copy)
+}
+
 # Move-Back puts the files in their places, each by one renaming.
 function Move-Back($plan, [string]$target, [string]$tree, [string]$work) {
     $State.Touched = $true
@@ -498,6 +507,7 @@ function Move-Back($plan, [string]$target, [string]$tree, [string]$work) {
         [void][System.IO.Directory]::CreateDirectory([System.IO.Path]::GetDirectoryName($dest))
         $kind = Get-Kind $dest
         if (($kind -ceq 'd') -and ($e.Type -ceq 'd')) { continue }
+        if (($kind -ceq 'f') -and ($p.Word -ceq 'overwrite')) { Save-Newer $dest $e }
         if (($kind -ceq 'f') -and ($e.Type -ceq 'f') -and ($p.Word -ceq 'overwrite')) {
             if ($Windows) { [System.IO.File]::SetAttributes($dest, [System.IO.FileAttributes]::Normal) }
             [System.IO.File]::Replace($source, $dest, [NullString]::Value)

@@ -453,9 +453,22 @@ def put_back(plan, target, tree, work):
         k = kind(dest)
         if k == "d" and e.type == "d":
             continue
+        if k and word == "overwrite":
+            keep_newer(dest, e)
         if k and not (k == "f" and e.type == "f" and word == "overwrite"):
             away(dest, e, word == "overwrite", work)
         move(source, dest)
+
+
+def keep_newer(dest, e):
+    """Copies what was written since the backup was made."""
+    copy = at(state["backup"], e.path)
+    if kind(dest) != "f" or (kind(copy) == "f" and sha256(dest) == sha256(copy)):
+        return
+    while os.path.lexists(copy):
+        copy += ".later"
+    shutil.copy2(dest, copy)
+    say("%s was written while this was running: that is in %s" % (e.shown, copy))
 
 
 def folders_above(dest, target):

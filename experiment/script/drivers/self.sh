@@ -508,6 +508,17 @@ away() {
     mv "$dest" "$backup/$name" || broken "$path cannot be taken out of the way"
 }
 
+# keep_newer copies what was written at dest since the backup was made.
+keep_newer() {
+    copy=$backup/$name
+    if [ $k != f ] || cmp -s "$dest" "$copy"; then
+        return
+    fi
+    while [ -e "$copy" ] || [ -L "$copy" ]; do copy=$copy.later; done
+    cp -p "$dest" "$copy" || broken "$path cannot be copied to the backup"
+    say "$path was written while this was running: that is in $copy"
+}
+
 put_back() {
     touched=yes
     count=0
@@ -522,8 +533,11 @@ put_back() {
         kind "$dest"
         case $word$type$k in
         *dd) continue ;;
-        *[dfl] | *o) [ "$word$type$k" = overwriteff ] || [ -z "$k" ] || away ;;
+        overwrite?f) keep_newer ;;
         esac
+        if [ -n "$k" ] && [ "$word$type$k" != overwriteff ]; then
+            away
+        fi
         mv -f "$source" "$dest" || broken "$path cannot be put in its place"
     done <"$scratch/plan"
 }
