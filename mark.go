@@ -182,6 +182,7 @@ func settings() []Setting {
 		{Name: "ignore.gitignore", Default: "false", Help: "also obey .gitignore files"},
 		{Name: "ignore.extra", Default: "", Help: "further patterns, separated by commas"},
 		{Name: "critical", Default: "", Help: "patterns of files that every version must have, separated by commas"},
+		{Name: "rollback.scripts", Default: "off", Help: "scripts in .varve/rollback that put a milestone back, made with it: off, named (they use varve), or self-contained"},
 	}
 }
 
@@ -230,6 +231,10 @@ func (p *Project) Set(ctx context.Context, name, value string) error {
 			if err := checkPattern(x); err != nil {
 				return fmt.Errorf("setting %s: %w", name, err)
 			}
+		}
+	case "rollback.scripts":
+		if !slices.Contains([]string{"", "off", "named", "self-contained"}, value) {
+			return fmt.Errorf("setting %s: %q is none of off, named, self-contained", name, value)
 		}
 	case "ignore.presets":
 		for _, n := range list(value) {

@@ -98,7 +98,10 @@ func (e *env) addMilestone(ctx context.Context, name, ref, kind string, notes ma
 	if err != nil {
 		return fmt.Errorf("add %w", err)
 	}
-	return e.printMilestone(p, &m)
+	if err := e.printMilestone(p, &m); err != nil {
+		return err
+	}
+	return e.scriptFor(ctx, p, s, name)
 }
 
 // printMilestone prints a milestone as one line.

@@ -72,6 +72,9 @@ func (e *env) snap(ctx context.Context, o *snapFlags) error {
 	} else {
 		e.tellSnap(p, s)
 	}
+	if err == nil && o.milestone != "" {
+		err = e.scriptFor(ctx, p, s, o.milestone)
+	}
 	if err == nil && len(s.Errors) > 0 {
 		return outcome(exitPartial)
 	}
