@@ -102,6 +102,9 @@ func Compare(ctx context.Context, old, new Side, o Options) (*Comparison, error)
 			w := &worker{ctx: ctx, old: old.In, new: new.In, same: o.Same}
 			for i := range next {
 				err := w.pair(&c.Pairs[i])
+				if limits(err) {
+					c.Pairs[i].Note, err = "not compared: "+err.Error(), nil
+				}
 				mu.Lock()
 				c.Read += w.read
 				w.read = 0
@@ -448,4 +451,6 @@ func (c *Comparison) total() {
 }
 
 // limits are errors of a tensor that cannot be compared, and of no other.
-func limits(err error) bool { return errors.Is(err, ErrLimit) || errors.Is(err, errors.ErrUnsupported) }
+func limits(err error) bool {
+	return errors.Is(err, ErrLimit) || errors.Is(err, errors.ErrUnsupported)
+}
