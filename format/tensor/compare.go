@@ -229,7 +229,7 @@ func (w *worker) pair(p *Pair) error {
 			return nil
 		}
 	}
-	if !a.Type.Numbers() || !b.Type.Numbers() || a.Type.layout().parts != b.Type.layout().parts {
+	if !a.numbers() || !b.numbers() || a.Type.layout().parts != b.Type.layout().parts {
 		if a.Type != b.Type {
 			return nil
 		}

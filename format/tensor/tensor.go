@@ -187,13 +187,16 @@ func short(err error) error {
 	return err
 }
 
+// numbers reports whether the elements can be read as numbers: those of big-endian blocks are not.
+func (t *Tensor) numbers() bool { return t.Type.Numbers() && (!t.Big || t.Type <= C128) }
+
 // Floats returns all elements as numbers, row by row; max bounds them. It is for small tensors.
 func (t *Tensor) Floats(in io.ReaderAt, max int64) ([]float64, error) {
 	block, size := t.Type.Block()
 	parts := int64(t.Type.layout().parts)
 	n := t.Count()
 	switch {
-	case parts == 0:
+	case !t.numbers():
 		return nil, fmt.Errorf("tensor %.80q of type %s: %w", t.Name, t.TypeName(), errors.ErrUnsupported)
 	case n*parts > max:
 		return nil, fmt.Errorf("tensor %.80q of %d elements: %w", t.Name, n, ErrLimit)

@@ -209,8 +209,12 @@ func extract(ctx context.Context, in format.Input, t *tensor.Tensor, ext string,
 		o.Span(from, t.Off, t.Len)
 		return &format.Extract{Extension: ext, Content: o}, nil
 	}
-	if t.Size > maxCopy {
-		return nil, fmt.Errorf("tensor %.80q of %d bytes: %w", t.Name, t.Size, format.ErrLimit)
+	want, whole := t.Size, true
+	if !asIs {
+		want, whole = t.Type.Bytes(t.Shape, maxCopy)
+	}
+	if !whole || want > maxCopy {
+		return nil, fmt.Errorf("tensor %.80q of more than %d bytes: %w", t.Name, maxCopy, format.ErrLimit)
 	}
 	r, err := t.Reader(in)
 	if asIs {
@@ -219,9 +223,9 @@ func extract(ctx context.Context, in format.Input, t *tensor.Tensor, ext string,
 	if err != nil {
 		return nil, err
 	}
-	b, err := io.ReadAll(io.LimitReader(&patient{ctx, r}, t.Size))
-	if err != nil || !t.Dense() && int64(len(b)) > t.Size || t.Dense() && int64(len(b)) < t.Size {
-		return nil, broken(err, int64(len(b)), t.Size)
+	b, err := io.ReadAll(io.LimitReader(&patient{ctx, r}, want))
+	if err != nil || int64(len(b)) < want {
+		return nil, broken(err, int64(len(b)), want)
 	}
 	_, _ = o.Write(b)
 	return &format.Extract{Extension: ext, Content: o}, nil
