@@ -229,7 +229,7 @@ func (w *worker) pair(p *Pair) error {
 			return nil
 		}
 	}
-	if !a.numbers() || !b.numbers() || a.Type.layout().parts != b.Type.layout().parts {
+	if !a.numbers() || !b.numbers() || layoutOf(a.Type).parts != layoutOf(b.Type).parts {
 		if a.Type != b.Type {
 			return nil
 		}
@@ -311,7 +311,7 @@ func (w *worker) equal(a, b *Tensor) (same bool, err error) {
 }
 
 func (w *worker) compare(p *Pair, do func(p *Pair, x, y []byte)) error {
-	if p.Old.Type.layout().size == 2 && p.Old.Type == p.New.Type && (p.Old.Big || p.New.Big) {
+	if layoutOf(p.Old.Type).size == 2 && p.Old.Type == p.New.Type && (p.Old.Big || p.New.Big) {
 		// The quick loop is of little-endian numbers.
 		return w.each(p.Old, p.New, func(x, y []byte) bool {
 			little(p.Old, x)
@@ -356,7 +356,7 @@ func (w *worker) numbers(s *sums, p *Pair, a, b []byte) {
 		return
 	}
 	count := func(t Type, b []byte) int {
-		l := t.layout()
+		l := layoutOf(t)
 		return len(b) / l.size * l.block * l.parts
 	}
 	n := count(t, a)

@@ -16,7 +16,7 @@ type decoder struct {
 
 func newDecoder(t Type, big bool) *decoder {
 	d := &decoder{t: t, big: big && t <= C128 && t.Width() > 1}
-	if t >= Bool && t <= C128 && t.layout().size == 1 {
+	if t >= Bool && t <= C128 && layoutOf(t).size == 1 {
 		d.table = make([]float64, 256)
 		for i := range d.table {
 			d.table[i] = narrow(t, byte(i))

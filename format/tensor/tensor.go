@@ -193,7 +193,7 @@ func (t *Tensor) numbers() bool { return t.Type.Numbers() && (!t.Big || t.Type <
 // Floats returns all elements as numbers, row by row; max bounds them. It is for small tensors.
 func (t *Tensor) Floats(in io.ReaderAt, max int64) ([]float64, error) {
 	block, size := t.Type.Block()
-	parts := int64(t.Type.layout().parts)
+	parts := int64(layoutOf(t.Type).parts)
 	n := t.Count()
 	switch {
 	case !t.numbers():

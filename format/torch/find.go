@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -265,16 +264,41 @@ func place(t *tensor.Tensor, s storage, off int64, sides, steps []*value) error 
 // typeOf is the type of a storage, or of a dtype.
 func typeOf(called string) tensor.Type {
 	called = called[strings.LastIndexByte(called, '.')+1:]
-	for t, names := range map[tensor.Type][]string{
-		tensor.F32: {"FloatStorage", "float32", "float"}, tensor.F64: {"DoubleStorage", "float64", "double"}, tensor.F16: {"HalfStorage", "float16", "half"},
-		tensor.BF16: {"BFloat16Storage", "bfloat16"}, tensor.I64: {"LongStorage", "int64", "long"}, tensor.I32: {"IntStorage", "QInt32Storage", "int32", "int"},
-		tensor.I16: {"ShortStorage", "int16", "short"}, tensor.I8: {"CharStorage", "QInt8Storage", "int8"}, tensor.U8: {"ByteStorage", "QUInt8Storage", "uint8", "UntypedStorage"},
-		tensor.Bool: {"BoolStorage", "bool"}, tensor.C64: {"ComplexFloatStorage", "complex64"}, tensor.C128: {"ComplexDoubleStorage", "complex128"},
-		tensor.F8E4M3: {"float8_e4m3fn"}, tensor.F8E5M2: {"float8_e5m2"}, tensor.U16: {"uint16"}, tensor.U32: {"uint32"}, tensor.U64: {"uint64"},
-	} {
-		if slices.Contains(names, called) {
-			return t
-		}
+	switch called {
+	case "FloatStorage", "float32", "float":
+		return tensor.F32
+	case "DoubleStorage", "float64", "double":
+		return tensor.F64
+	case "HalfStorage", "float16", "half":
+		return tensor.F16
+	case "BFloat16Storage", "bfloat16":
+		return tensor.BF16
+	case "LongStorage", "int64", "long":
+		return tensor.I64
+	case "IntStorage", "QInt32Storage", "int32", "int":
+		return tensor.I32
+	case "ShortStorage", "int16", "short":
+		return tensor.I16
+	case "CharStorage", "QInt8Storage", "int8":
+		return tensor.I8
+	case "ByteStorage", "QUInt8Storage", "uint8", "UntypedStorage":
+		return tensor.U8
+	case "BoolStorage", "bool":
+		return tensor.Bool
+	case "ComplexFloatStorage", "complex64":
+		return tensor.C64
+	case "ComplexDoubleStorage", "complex128":
+		return tensor.C128
+	case "float8_e4m3fn":
+		return tensor.F8E4M3
+	case "float8_e5m2":
+		return tensor.F8E5M2
+	case "uint16":
+		return tensor.U16
+	case "uint32":
+		return tensor.U32
+	case "uint64":
+		return tensor.U64
 	}
 	return tensor.Unknown
 }
