@@ -182,7 +182,7 @@ func (p *Project) captureOptions(ctx context.Context, latest *Snapshot, stat *sc
 		opt.Regions = func(name string, r io.ReaderAt, size int64) []capture.Region {
 			var out []capture.Region
 			for _, g := range formats.Regions(name, r, size) {
-				out = append(out, capture.Region{Off: g.Off, Len: g.Len, Width: g.Width})
+				out = append(out, capture.Region{Off: g.Off, Len: g.Len, Width: g.Width, Name: g.Name})
 			}
 			return out
 		}

@@ -30,6 +30,7 @@ const usage = `usage: bench make DIR [-only NAMES] [-scale 1]
        bench run DIR [-tools NAMES] [-reps 3] [-only NAMES] [-out F.jsonl] [-work DIR] [-timeout 1h] [-keep]
        bench report F.jsonl…
        bench creative DIR [-only NAMES] [-reps 5] [-scale 1] [-keep]
+       bench weights DIR [-scale 1] [-keep]
        bench faults DIR [-tools NAMES] [-only small] [-points 20] [-work DIR]
 `
 
@@ -91,6 +92,16 @@ func command(ctx context.Context, args []string, out, talk io.Writer) error {
 		}
 		o.dir, o.only = dirs[0], list(*only)
 		return look(ctx, o, out, talk)
+	case "weights":
+		var o seriesOptions
+		f.Float64Var(&o.scale, "scale", 1, "")
+		f.BoolVar(&o.keep, "keep", false, "")
+		dirs, err := parse(f, args[1:])
+		if err != nil || len(dirs) != 1 || !(o.scale > 0 && o.scale <= 16) {
+			return misuse("weights wants one folder and a scale above 0, at most 16", err)
+		}
+		o.dir = dirs[0]
+		return series(ctx, o, out, talk)
 	case "faults":
 		var o faultOptions
 		tools := f.String("tools", "", "")

@@ -24,6 +24,14 @@ type kept struct {
 // Beside is as of what it keeps for.
 func (k *kept) Beside(at string) (format.Input, error) { return format.Beside(k.Input, at) }
 
+// Identity is that of the file that it keeps for, where it has one.
+func (k *kept) Identity(off, n int64) (string, bool) {
+	if named, ok := k.Input.(identified); ok {
+		return named.Identity(off, n)
+	}
+	return "", false
+}
+
 func (k *kept) Kept(name string, make func() (any, error)) (any, error) {
 	k.mu.Lock()
 	if k.by[name] == nil {

@@ -13,11 +13,12 @@ import (
 	"varve/format"
 	"varve/format/mesh"
 	"varve/format/raster"
+	"varve/format/tensor"
 )
 
 // Visual is what two files, or two versions of one, differ in to who looks at them.
 type Visual struct {
-	Kind string // image, model, elements, bytes: what was compared, the first that could be
+	Kind string // tensors, model, image, elements, bytes: what was compared, the first that could be
 	// Identical: nothing differs that the application shows; the bytes may.
 	Identical bool
 	BytesSame bool
@@ -25,6 +26,7 @@ type Visual struct {
 	Model     *mesh.Comparison
 	OldModel  *mesh.Measures
 	NewModel  *mesh.Measures
+	Tensors   *tensor.Comparison
 	Elements  []ElementChange
 	Listed    bool // what is inside was compared
 	Notes     []string
@@ -39,6 +41,8 @@ type Visual struct {
 type VisualOptions struct {
 	Image raster.Options
 	Mesh  mesh.Options
+	// Tensors: of its fields Same is set here.
+	Tensors tensor.Options
 	// Inside: only what is inside is compared, where that can be listed: pixels are not decoded, meshes not measured.
 	Inside bool
 }
@@ -54,15 +58,24 @@ func (st *Studio) Visual(ctx context.Context, old, new *Item, o VisualOptions) (
 	if v.BytesSame, err = sameBytes(ctx, old, new); err != nil {
 		return nil, err
 	}
-	if err := v.compareElements(ctx); err != nil {
-		return nil, err
+	if !o.Inside {
+		if err := v.compareTensors(ctx, o.Tensors); err != nil {
+			return nil, err
+		}
 	}
-	if !o.Inside || !v.Listed {
+	if v.Tensors == nil { // their list of elements would say less of the same
+		if err := v.compareElements(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if v.Tensors == nil && (!o.Inside || !v.Listed) {
 		if err := v.compareLooks(ctx, &o); err != nil {
 			return nil, err
 		}
 	}
 	switch {
+	case v.Tensors != nil:
+		v.Kind = "tensors"
 	case v.Model != nil:
 		v.Kind = "model"
 	case v.Image != nil:
@@ -71,7 +84,7 @@ func (st *Studio) Visual(ctx context.Context, old, new *Item, o VisualOptions) (
 		v.Kind = "elements"
 	}
 	v.Identical = v.BytesSame || v.Kind != "bytes" && len(v.Elements) == 0 &&
-		(v.Model == nil || v.Model.Same()) && (v.Image == nil || v.Image.Verdict == raster.Identical)
+		(v.Tensors == nil || v.Tensors.Same()) && (v.Model == nil || v.Model.Same()) && (v.Image == nil || v.Image.Verdict == raster.Identical)
 	return v, nil
 }
 
@@ -151,6 +164,47 @@ func (v *Visual) compareElements(ctx context.Context) error {
 	return err
 }
 
+// compareTensors compares the tensors of two files, which may be of two formats.
+func (v *Visual) compareTensors(ctx context.Context, o tensor.Options) error {
+	a, b, ok, err := both(v, "tensors", func(it *Item) (*tensor.List, error) { return format.Tensors(ctx, it.Format, it.Input) })
+	if !ok || err != nil || len(a.Tensors)+len(b.Tensors) == 0 {
+		return err
+	}
+	o.Same = func(old, new *tensor.Tensor) bool { return v.sameSpan(old, new) }
+	v.Tensors, err = tensor.Compare(ctx, tensor.Side{List: a, In: v.old.Input}, tensor.Side{List: b, In: v.new.Input}, o)
+	if err != nil && ofContent(err) {
+		v.Notes = append(v.Notes, fmt.Sprintf("tensors: %v", err))
+		return nil
+	}
+	for i, list := range []*tensor.List{a, b} {
+		for _, note := range list.Notes {
+			v.Notes = append(v.Notes, []*Item{v.old, v.new}[i].Ref()+": "+note)
+		}
+	}
+	return err
+}
+
+// sameSpan reports whether the vault knows, without reading them, that two tensors have the same bytes.
+func (v *Visual) sameSpan(old, new *tensor.Tensor) bool {
+	if old.Len == 0 || old.Len != new.Len || old.Open != nil || new.Open != nil {
+		return false
+	}
+	a, known := identityOf(v.old.Input, old)
+	b, too := identityOf(v.new.Input, new)
+	return known && too && a == b
+}
+
+func identityOf(in format.Input, t *tensor.Tensor) (string, bool) {
+	var from any = in
+	if t.In != nil {
+		from = t.In
+	}
+	if named, ok := from.(identified); ok {
+		return named.Identity(t.Off, t.Len)
+	}
+	return "", false
+}
+
 func (v *Visual) compareModels(ctx context.Context, o mesh.Options) error {
 	a, b, ok, err := both(v, "meshes", func(it *Item) (*mesh.Model, error) { return format.Model(ctx, it.Format, it.Input) })
 	if !ok || err != nil || len(a.Objects)+len(b.Objects) == 0 {
@@ -211,8 +265,11 @@ const (
 func (m Mode) Valid() bool { return m == Side || m == Overlay || m == Heat || m == Mask }
 
 // Picture draws what differs; ErrUnsupported where nothing can be drawn. size is the longer side of drawings of models;
-// those of pictures are as large as the pictures. A model's mask is where the drawings of both versions differ.
+// those of pictures are as large as the pictures. Of tensors, whatever the mode, a bar each. A model's mask is where the drawings of both versions differ.
 func (v *Visual) Picture(ctx context.Context, m Mode, size int) (*raster.Image, error) {
+	if v.Tensors != nil {
+		return bars(v.Tensors, size)
+	}
 	if v.Model == nil {
 		if v.Image == nil {
 			return nil, format.Unsupported("nothing of %s can be drawn", v.new.Ref())

@@ -4,7 +4,7 @@
 // what is kept. A format that is wrong, that fails or panics costs nothing but its advice.
 //
 // A Format names a kind of file. What more it can do it shows by methods: it is also a [Seamer], an [Elementer], an
-// [Extractor], a [Grafter], a [Picturer], a [Decoder], a [Modeler], a [Referrer], a [Rewriter] or a [Validator], each
+// [Extractor], a [Grafter], a [Picturer], a [Decoder], a [Modeler], a [Weigher], a [Referrer], a [Rewriter] or a [Validator], each
 // of one method. Callers use the functions of the same purpose ([Elements], [Graft], …), which check what a format
 // says and turn its panics into errors.
 //
@@ -20,6 +20,7 @@ import (
 
 	"varve/format/mesh"
 	"varve/format/raster"
+	"varve/format/tensor"
 )
 
 // Input is a file, in the vault or on disk. It may be anything, and may change while it is read. ReadAt is safe for
@@ -121,4 +122,10 @@ type Decoder interface {
 // Modeler gives the meshes of a file.
 type Modeler interface {
 	Model(ctx context.Context, in Input) (*mesh.Model, error)
+}
+
+// Weigher lists the tensors of a file. Those that are in a file beside it have an Open, and are left out with a note
+// where that file is not there.
+type Weigher interface {
+	Tensors(ctx context.Context, in Input) (*tensor.List, error)
 }

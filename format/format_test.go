@@ -44,23 +44,23 @@ func TestSetTakesOnlySoundAdvice(t *testing.T) {
 		want    []Region
 		nothing bool
 	}{
-		{"sorted", says{regions: []Region{{500, 500, 4}, {0, 10, 1}, {10, 20, 2}, {30, 8, 8}}}, []Region{{0, 10, 1}, {10, 20, 2}, {30, 8, 8}, {500, 500, 4}}, false},
+		{"sorted", says{regions: []Region{{Off: 500, Len: 500, Width: 4}, {Off: 0, Len: 10, Width: 1}, {Off: 10, Len: 20, Width: 2}, {Off: 30, Len: 8, Width: 8}}}, []Region{{Off: 0, Len: 10, Width: 1}, {Off: 10, Len: 20, Width: 2}, {Off: 30, Len: 8, Width: 8}, {Off: 500, Len: 500, Width: 4}}, false},
 		{"nothing", says{}, nil, true},
-		{"error", says{regions: []Region{{0, 10, 2}}, err: errors.New("x")}, nil, true},
+		{"error", says{regions: []Region{{Off: 0, Len: 10, Width: 2}}, err: errors.New("x")}, nil, true},
 		{"panic", says{panics: true}, nil, true},
-		{"overlap", says{regions: []Region{{0, 10, 2}, {9, 3, 2}}}, nil, true},
-		{"empty region", says{regions: []Region{{5, 0, 2}}}, nil, true},
-		{"width", says{regions: []Region{{0, 10, 3}}}, nil, true},
-		{"no width", says{regions: []Region{{0, 10, 0}}}, nil, true},
-		{"negative", says{regions: []Region{{-1, 10, 2}}}, nil, true},
-		{"negative length", says{regions: []Region{{10, -10, 2}}}, nil, true},
-		{"outside", says{regions: []Region{{991, 10, 2}}}, nil, true},
-		{"overflow", says{regions: []Region{{991, math.MaxInt64, 2}}}, nil, true},
-		{"far", says{regions: []Region{{math.MaxInt64, 1, 2}}}, nil, true},
+		{"overlap", says{regions: []Region{{Off: 0, Len: 10, Width: 2}, {Off: 9, Len: 3, Width: 2}}}, nil, true},
+		{"empty region", says{regions: []Region{{Off: 5, Len: 0, Width: 2}}}, nil, true},
+		{"width", says{regions: []Region{{Off: 0, Len: 10, Width: 3}}}, nil, true},
+		{"no width", says{regions: []Region{{Off: 0, Len: 10, Width: 0}}}, nil, true},
+		{"negative", says{regions: []Region{{Off: -1, Len: 10, Width: 2}}}, nil, true},
+		{"negative length", says{regions: []Region{{Off: 10, Len: -10, Width: 2}}}, nil, true},
+		{"outside", says{regions: []Region{{Off: 991, Len: 10, Width: 2}}}, nil, true},
+		{"overflow", says{regions: []Region{{Off: 991, Len: math.MaxInt64, Width: 2}}}, nil, true},
+		{"far", says{regions: []Region{{Off: math.MaxInt64, Len: 1, Width: 2}}}, nil, true},
 		{"too many", says{regions: make([]Region, MaxRegions+1)}, nil, true},
 	} {
 		v.f.name = "this"
-		got := Set{says{name: "other", panics: true}, v.f, says{name: "this", regions: []Region{{0, 1, 1}}}}.Regions("this", bytes.NewReader(make([]byte, size)), size)
+		got := Set{says{name: "other", panics: true}, v.f, says{name: "this", regions: []Region{{Off: 0, Len: 1, Width: 1}}}}.Regions("this", bytes.NewReader(make([]byte, size)), size)
 		if !slices.Equal(got, v.want) || v.nothing && got != nil {
 			t.Errorf("%s: %v, want %v", v.name, got, v.want)
 		}
@@ -77,7 +77,7 @@ func TestSetShowsTheHead(t *testing.T) {
 		}
 	}
 	// A file that is shorter than it was is no error, and no advice.
-	if got := (Set{says{name: "x", regions: []Region{{0, 1, 1}}}}).Regions("x", bytes.NewReader(content[:10]), 20); got != nil {
+	if got := (Set{says{name: "x", regions: []Region{{Off: 0, Len: 1, Width: 1}}}}).Regions("x", bytes.NewReader(content[:10]), 20); got != nil {
 		t.Errorf("of a file that shrank: %v", got)
 	}
 	if got := (Set{}).Regions("x", nil, 10); got != nil {

@@ -6,6 +6,7 @@ import (
 
 	"varve/format/mesh"
 	"varve/format/raster"
+	"varve/format/tensor"
 )
 
 // Guard calls do, which is of a format, and turns its panic into an ErrFailed.
@@ -111,6 +112,11 @@ func Decode(ctx context.Context, f Format, in Input) (*raster.Image, error) {
 // Model returns the meshes of a file.
 func Model(ctx context.Context, f Format, in Input) (*mesh.Model, error) {
 	return can(f, "meshes", func(m Modeler) (*mesh.Model, error) { return m.Model(ctx, in) })
+}
+
+// Tensors returns the tensors of a file.
+func Tensors(ctx context.Context, f Format, in Input) (*tensor.List, error) {
+	return can(f, "tensors", func(w Weigher) (*tensor.List, error) { return w.Tensors(ctx, in) })
 }
 
 // References returns what a file needs.

@@ -12,6 +12,9 @@ import (
 type Region struct {
 	Off, Len int64 // bytes from the start of the file, and how many; Len > 0
 	Width    uint8 // bytes of a little-endian element: 2, 4 or 8, or 1 for an untyped region
+	// Name is that of the array in every version of the file that has it; "" where it has none. The array of a name is
+	// looked for wherever it stands in another version.
+	Name string
 }
 
 // Seamer knows the regions of one kind of file: in any order; those that it leaves out are untyped.
@@ -73,12 +76,16 @@ func (s Set) Regions(name string, r io.ReaderAt, size int64) []Region {
 
 // tidy sorts regions and reports whether they can be those of a file of size bytes.
 func tidy(regions []Region, size int64) bool {
+	names := 0
 	if len(regions) > MaxRegions {
 		return false
 	}
 	slices.SortFunc(regions, func(a, b Region) int { return cmp.Compare(a.Off, b.Off) })
 	end := int64(0)
 	for _, g := range regions {
+		if names += len(g.Name); names > MaxNames {
+			return false
+		}
 		switch g.Width {
 		case 1, 2, 4, 8:
 		default:

@@ -13,14 +13,15 @@ import (
 	"varve/creative"
 	"varve/format/mesh"
 	"varve/format/raster"
+	"varve/format/tensor"
 )
 
 func visualVerb(e *env) *cobra.Command {
 	var f visualFlags
 	c := &cobra.Command{
 		Use: "visual A B [-o PNG]", Short: "Compare what two files, or two versions of one, look like", GroupID: "inside",
-		Long: "Compares pictures by their pixels at the depth that they have, models by their meshes, and layered files by\n" +
-			"what is inside of them. A and B are files or FILE@REF; B alone compares with the newest version that was\n" +
+		Long: "Compares pictures by their pixels at the depth that they have, models by their meshes, weights by their tensors\n" +
+			"(also of two formats), and layered files by what is inside of them. A and B are files or FILE@REF; B alone compares with the newest version that was\n" +
 			"kept. With -o it draws what differs: --mode side, overlay, heat or mask.",
 		Example: "  varve visual hero.png@v3 hero.png\n  varve visual model.glb@yesterday model.glb -o what.png",
 		Args:    cobra.RangeArgs(1, 2), ValidArgsFunction: e.completePaths,
@@ -31,6 +32,7 @@ func visualVerb(e *env) *cobra.Command {
 	c.Flags().IntVar(&f.size, "size", 1024, "the longer side of drawings of models, in `PIXELS`")
 	c.Flags().BoolVar(&f.force, "force", false, "replace PNG if it is there")
 	c.Flags().BoolVar(&f.inside, "inside", false, "compare only what is inside, where that is known: quick")
+	c.Flags().StringArrayVar(&f.frozen, "frozen", nil, "say whether the tensors whose names match `GLOB` are as they were; may be given again")
 	c.Flags().BoolVar(&f.exit, "exit-code", false, "exit with 4 if something differs")
 	return c
 }
@@ -39,6 +41,7 @@ type visualFlags struct {
 	out, mode           string
 	size                int
 	force, exit, inside bool
+	frozen              []string
 }
 
 type visualJSON struct {
@@ -54,6 +57,7 @@ type visualJSON struct {
 
 	*imageJSON
 	*modelJSON
+	*tensorsJSON
 }
 
 type imageJSON struct {
@@ -192,7 +196,8 @@ func (e *env) visual(ctx context.Context, args []string, f *visualFlags) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.Visual(ctx, a, b, creative.VisualOptions{Image: raster.Options{Workers: runtime.GOMAXPROCS(0)}, Inside: f.inside})
+	v, err := s.Visual(ctx, a, b, creative.VisualOptions{Image: raster.Options{Workers: runtime.GOMAXPROCS(0)}, Inside: f.inside,
+		Tensors: tensor.Options{Frozen: f.frozen, Workers: runtime.GOMAXPROCS(0)}})
 	if err != nil {
 		return fmt.Errorf("compare %s and %s: %w", name(a.Ref()), name(b.Ref()), err)
 	}
@@ -223,6 +228,9 @@ func visualOf(v *creative.Visual, a, b *creative.Item) visualJSON {
 	if v.Image != nil {
 		j.imageJSON = imageOf(v.Image)
 		j.Notes = append(j.Notes, v.Image.Notes...)
+	}
+	if v.Tensors != nil {
+		j.tensorsJSON = tensorsOf(v.Tensors)
 	}
 	if v.Model != nil {
 		j.modelJSON = modelOf(v)
@@ -299,6 +307,9 @@ func (e *env) tellVisual(v *creative.Visual, j *visualJSON) {
 	}
 	if c := v.Image; c != nil && !v.Identical {
 		e.tellImage(c)
+	}
+	if v.Tensors != nil && (!v.Identical || len(v.Tensors.Frozen)+len(v.Tensors.Adapters) > 0) {
+		e.tellTensors(v.Tensors)
 	}
 	if v.Model != nil && !v.Identical {
 		e.tellModel(j.modelJSON)

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"varve/format"
+	"varve/format/tensor"
 )
 
 // Folders are those in which samples at a path may be, the first first.
@@ -149,6 +150,41 @@ func whole(t *testing.T, f format.Format, name string, b []byte) {
 	}
 	if _, ok := f.(format.Elementer); ok {
 		elements(ctx, t, f, b)
+	}
+	if _, ok := f.(format.Weigher); ok {
+		weights(ctx, t, f, in)
+	}
+}
+
+// weights: tensors lie in the file, have as many bytes as their shapes say, and are the same as themselves.
+func weights(ctx context.Context, t *testing.T, f format.Format, in format.Input) {
+	list, err := format.Tensors(ctx, f, in)
+	if err != nil {
+		t.Errorf("tensors: %v", err)
+		return
+	}
+	for i := range list.Tensors {
+		w := &list.Tensors[i]
+		if w.In == nil && (w.Off < 0 || w.Len < 0 || w.Off > in.Size() || w.Len > in.Size()-w.Off || w.Open == nil && w.Len != w.Size) {
+			t.Errorf("tensor %s: %d bytes at %d of a file of %d", w.Name, w.Len, w.Off, in.Size())
+		}
+	}
+	side := tensor.Side{List: list, In: in}
+	if c, err := tensor.Compare(ctx, side, side, tensor.Options{}); err != nil || !c.Same() {
+		t.Errorf("compared with itself: %+v, %v", c, err)
+	}
+}
+
+// readTensors reads all tensors of a file that may be anything.
+func readTensors(ctx context.Context, w format.Weigher, in format.Input) {
+	list, err := w.Tensors(ctx, in)
+	if err != nil {
+		return
+	}
+	for i := range list.Tensors {
+		if r, err := list.Tensors[i].Reader(in); err == nil {
+			_, _ = io.Copy(io.Discard, io.LimitReader(r, 16*in.Size()+1<<20))
+		}
 	}
 }
 
@@ -296,6 +332,9 @@ func Survive(ctx context.Context, f format.Format, b []byte) (failure error) {
 	}
 	if r, ok := f.(format.Referrer); ok {
 		_, _ = r.References(ctx, in)
+	}
+	if w, ok := f.(format.Weigher); ok {
+		readTensors(ctx, w, in)
 	}
 	if d, ok := f.(format.Decoder); ok {
 		_, _ = d.Decode(ctx, in)

@@ -31,7 +31,8 @@ func TestRegions(t *testing.T) {
 		`"new":{"dtype":"F4","shape":[2],"data_offsets":[40,41]},"i8":{"shape":[3],"dtype":"I8","more":{"x":[1]},"data_offsets":[41,44]}}   `
 	at := int64(8 + len(h))
 	got, err := regions(t, file(h, 44))
-	want := []format.Region{{Off: at + 8, Len: 24, Width: 4}, {Off: at, Len: 8, Width: 2}, {Off: at + 32, Len: 8, Width: 8}, {Off: at + 40, Len: 1, Width: 1}, {Off: at + 41, Len: 3, Width: 1}}
+	want := []format.Region{{Off: at + 8, Len: 24, Width: 4, Name: "b"}, {Off: at, Len: 8, Width: 2, Name: "a"}, {Off: at + 32, Len: 8, Width: 8, Name: "one"},
+		{Off: at + 40, Len: 1, Width: 1, Name: "new"}, {Off: at + 41, Len: 3, Width: 1, Name: "i8"}}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v\nwant %v", got, err, want)
 	}
@@ -121,7 +122,7 @@ func TestSamples(t *testing.T) {
 			if key != "__metadata__" {
 				at := v["data_offsets"].([]any)
 				from, to := int64(at[0].(float64)), int64(at[1].(float64))
-				want = append(want, format.Region{Off: 8 + int64(n) + from, Len: to - from, Width: bytesOf[v["dtype"].(string)]})
+				want = append(want, format.Region{Off: 8 + int64(n) + from, Len: to - from, Width: bytesOf[v["dtype"].(string)], Name: key})
 			}
 		}
 		byOff := func(a, b format.Region) int { return cmp.Compare(a.Off, b.Off) }

@@ -373,7 +373,7 @@ func (k *worker) storePieces(b []byte, class chunk.Class, l *layout, old, t *tre
 		items = append(items, it)
 	}
 	if len(fresh) > 0 {
-		if err := k.storeFresh(b, items, fresh, l, old, t); err != nil {
+		if err := k.storeFresh(b, class, items, fresh, l, old, t); err != nil {
 			return err
 		}
 	}
@@ -433,10 +433,10 @@ func (k *worker) item(kind chunk.Kind, data []byte) (tree.Item, error) {
 }
 
 // storeFresh stores the chunks of b that the vault does not have, the items fresh.
-func (k *worker) storeFresh(b []byte, items []tree.Item, fresh []int, l *layout, old, t *tree.Entry) error {
+func (k *worker) storeFresh(b []byte, class chunk.Class, items []tree.Item, fresh []int, l *layout, old, t *tree.Entry) error {
 	var was *former
 	if l.typed() {
-		was = k.formerOf(old, int64(len(b)))
+		was = k.formerOf(old, int64(len(b)), l, class)
 	}
 	var other []int
 	for _, i := range fresh {

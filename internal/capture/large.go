@@ -214,7 +214,7 @@ func (r *reading) readExtent(s *source, off, n int64) error {
 	k := r.k
 	if off == 0 && n == s.info.Size { // of files with holes no regions are asked for
 		if r.layout = k.layout(r.name, s.f, n, r.class); r.layout.typed() {
-			r.former = k.formerOf(r.old, n)
+			r.former = k.formerOf(r.old, n, r.layout, r.class)
 		}
 	}
 	k.cut.Reset(r.class, r.layout.cuts())
