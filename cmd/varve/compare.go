@@ -329,7 +329,7 @@ func (e *env) printComparisons(list []experiment.Comparison) {
 			continue
 		}
 		rows[0][4] = fmt.Sprintf("%g %% interval", 95.0)
-		rows = append(rows, []string{name(c.Metric), known(c.A.Centre), known(c.B.Centre), signed(c.Delta) + share(c.Relative), span(c.Interval), effect(c), pValue(c), fmt.Sprintf("%d, %d", c.A.N, c.B.N), verdictText(c)})
+		rows = append(rows, []string{name(c.Metric), orDash(c.A.Centre), orDash(c.B.Centre), signed(c.Delta) + share(c.Relative), span(c.Interval), effect(c), pValue(c), fmt.Sprintf("%d, %d", c.A.N, c.B.N), verdictText(c)})
 	}
 	widths := make([]int, len(rows[0]))
 	for _, r := range rows {
@@ -354,7 +354,7 @@ func (e *env) printComparisons(list []experiment.Comparison) {
 	}
 }
 
-func known(v float64) string {
+func orDash(v float64) string {
 	if math.IsNaN(v) {
 		return "–"
 	}
