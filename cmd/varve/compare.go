@@ -14,6 +14,7 @@ import (
 
 	"varve/experiment"
 	"varve/experiment/metricfile"
+	"varve/experiment/plot"
 	"varve/internal/statistics"
 	"varve/internal/statistics/verdict"
 )
@@ -415,4 +416,17 @@ func verdictText(c *experiment.Comparison) string {
 	return word
 }
 
-func (e *env) plotComparison(*experiment.Report, string) error { return usage("", "not yet") }
+// plotComparison draws the differences with their intervals, as shares of the first version, so that metrics of other
+// units stand beside each other.
+func (e *env) plotComparison(r *experiment.Report, out string) error {
+	c := plot.Chart{Title: r.B.Ref + " beside " + r.A.Ref, X: plot.Axis{Label: "difference, % of " + r.A.Ref}, Marks: []plot.Mark{{At: 0, Label: "the same"}}}
+	for i := range r.Metrics {
+		m := &r.Metrics[i]
+		unit := 100 / math.Abs(m.A.Centre)
+		if m.A.Centre == 0 || math.IsNaN(unit) || math.IsNaN(m.Delta) {
+			continue
+		}
+		c.Intervals = append(c.Intervals, plot.Interval{Name: m.Metric, Centre: m.Delta * unit, Low: m.Interval.Low * unit, High: m.Interval.High * unit, Text: string(m.Verdict)})
+	}
+	return e.draw(c, out)
+}

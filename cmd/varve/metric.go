@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -14,6 +16,7 @@ import (
 	"varve"
 	"varve/experiment"
 	"varve/experiment/metricfile"
+	"varve/experiment/plot"
 )
 
 func metricVerb(e *env) *cobra.Command {
@@ -354,6 +357,112 @@ func (e *env) printPoints(p *experiment.Performance) error {
 	return nil
 }
 
+// plotMetrics draws one line for each metric over the versions, or over the steps where points are asked for.
 func (e *env) plotMetrics(list []experiment.Performance, m *metricListing) error {
-	return usage("", "not yet")
+	byMetric := map[string][]experiment.Performance{}
+	var order []string
+	for _, p := range list {
+		if byMetric[p.Metric] == nil {
+			order = append(order, p.Metric)
+		}
+		byMetric[p.Metric] = append(byMetric[p.Metric], p)
+	}
+	if len(order) == 0 {
+		return hinted(errors.New("there is nothing to draw"), "varve metric import FILE keeps what programs measured")
+	}
+	if m.out != "" && len(order) > 1 && m.by != "point" {
+		// Metrics have units of their own: one picture is of one.
+		return usage("--metric NAME says which: "+strings.Join(order, ", "), "metric ls -o: %s", plural(len(order), "metric"))
+	}
+	for _, metric := range order {
+		chart := chartOf(metric, byMetric[metric], m.by == "point")
+		if m.out != "" {
+			return e.draw(chart, m.out)
+		}
+		if err := plot.Terminal(e.out, chart, e.screen()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// screen is what a plot in the terminal may take.
+func (e *env) screen() plot.Screen {
+	return plot.Screen{Width: min(e.width(), 100), Height: 16, Colour: e.ask && e.getenv("NO_COLOR") == "", ASCII: e.getenv("TERM") == "dumb"}
+}
+
+// chartOf is the chart of one metric.
+func chartOf(metric string, list []experiment.Performance, points bool) plot.Chart {
+	c := plot.Chart{Title: metric, Y: plot.Axis{Label: metric}}
+	if points {
+		c.X.Label = "step"
+		for i := range list {
+			c.Series = append(c.Series, curves(&list[i])...)
+		}
+		return c
+	}
+	c.X.Label = "version"
+	one := plot.Series{Name: metric}
+	for i := range list {
+		p := &list[i]
+		least, most := p.Range()
+		label := ref(p.Version)
+		if p.Of != "" {
+			label = p.Of
+		}
+		c.X.Names = append(c.X.Names, label)
+		one.Points = append(one.Points, plot.Point{X: float64(i), Y: p.Mean(), Low: least, High: most})
+	}
+	c.Series = []plot.Series{one}
+	return c
+}
+
+// curves are the lines of a version over its steps: one for each repetition.
+func curves(p *experiment.Performance) []plot.Series {
+	var out []plot.Series
+	at := map[string]int{}
+	for i := range p.Points {
+		t := &p.Points[i]
+		label := ref(p.Version)
+		if p.Of != "" {
+			label = p.Of
+		}
+		for k, v := range sorted(t.Keys) {
+			label += " " + k + "=" + v
+		}
+		n, ok := at[label]
+		if !ok {
+			n = len(out)
+			at[label] = n
+			out = append(out, plot.Series{Name: label})
+		}
+		x := float64(len(out[n].Points))
+		if t.HasStep {
+			x = float64(t.Step)
+		}
+		out[n].Points = append(out[n].Points, plot.At(x, t.Value))
+	}
+	return out
+}
+
+// draw writes a chart into a file, as its name says.
+func (e *env) draw(c plot.Chart, out string) error {
+	var b bytes.Buffer
+	var err error
+	switch strings.ToLower(filepath.Ext(out)) {
+	case ".png":
+		err = plot.PNG(&b, c)
+	case ".svg":
+		err = plot.SVG(&b, c)
+	default:
+		return usage("name it .png or .svg", "-o %s: not a kind of picture that is drawn", out)
+	}
+	if err != nil {
+		return err
+	}
+	if err := varve.WriteFile(e.abs(out), b.Bytes()); err != nil {
+		return fmt.Errorf("write %s: %w", name(out), cause(err))
+	}
+	e.say("drawn into %s", name(out))
+	return nil
 }
