@@ -74,7 +74,7 @@ type Comparison struct {
 
 	Added, Removed, Retyped, Reshaped, Changed, Unchanged int
 
-	// Of all tensors together that were compared as numbers, or are unchanged.
+	// Of all tensors together that have changed and were compared as numbers.
 	Delta, Relative float64
 	NaN, Inf        int64 // in the new file, of those that changed
 	Read            int64 // bytes of both files that were read
