@@ -214,6 +214,11 @@ func TestSeeds(t *testing.T) {
 		t.Errorf("seeds 7, 7, 8 give %v %v %v", one.P, again.P, other.P)
 	}
 	near(t, "permutation beside t", one.P, must[Outcome](t)(Pooled(a, b, Options{})).P, 0.15)
+	// Sides that do not overlap: no draw is as far, and the one that was seen still counts.
+	apart := must[Outcome](t)(Permutation(upTo(20, 0), upTo(20, 100), 7, 0, Options{}))
+	flipped := must[Outcome](t)(SignFlip(upTo(40, 0), 7, 0, Options{}))
+	near(t, "least p of draws", apart.P, 2.0/(LeastDraws+1), 1e-12)
+	near(t, "least p of draws", flipped.P, 2.0/(LeastDraws+1), 1e-12)
 	s := Bootstrap{Seed: 7}
 	x, y := must[Outcome](t)(s.BCa(a, Mean)), must[Outcome](t)(s.BCa(a, Mean))
 	if x.Interval != y.Interval || x.Seed != 7 {

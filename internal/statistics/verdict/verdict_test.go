@@ -513,3 +513,46 @@ func oddSample(x []byte, kind Kind, how uint8) Sample {
 	}
 	return s
 }
+
+// TestSimpson: Berkeley's admissions of 1973 (R: UCBAdmissions): women are admitted less often by 14 points in all, and not in the departments.
+func TestSimpson(t *testing.T) {
+	var strata []Stratum
+	var a, b statistics.Count
+	for i, c := range [][4]int{{512, 313, 89, 19}, {353, 207, 17, 8}, {120, 205, 202, 391}, {138, 279, 131, 244}, {53, 138, 94, 299}, {22, 351, 24, 317}} {
+		s := Stratum{fmt.Sprint("department ", i), statistics.Count{Hits: c[0], Of: c[0] + c[1]}, statistics.Count{Hits: c[2], Of: c[2] + c[3]}}
+		strata = append(strata, s)
+		a, b = statistics.Count{Hits: a.Hits + s.A.Hits, Of: a.Of + s.A.Of}, statistics.Count{Hits: b.Hits + s.B.Hits, Of: b.Of + s.B.Of}
+	}
+	plan := Plan{NotAssigned: true}
+	together := compare(t, Sample{Kind: Proportion, Count: a}, Sample{Kind: Proportion, Count: b}, plan)
+	c, err := CompareStrata(strata, plan)
+	if err != nil || !c.warned("simpson") || c.Verdict != Inconclusive || together.Verdict != Worse {
+		t.Errorf("%v: %s, together %s; %v", err, c.Verdict, together.Verdict, c.Warnings)
+	}
+	near(t, "p", c.P, 0.216923697055518, 1e-10)
+	near(t, "odds ratio", c.Effect, 1/0.904696828258623, 1e-10)
+	// One stratum: the difference and its plain error.
+	one, err := CompareStrata([]Stratum{{"all", statistics.Count{Hits: 20, Of: 100}, statistics.Count{Hits: 45, Of: 150}}, {"empty", statistics.Count{}, statistics.Count{Hits: 1, Of: 2}}}, plan)
+	if err != nil || !one.warned("few") {
+		t.Errorf("%v: %v", err, one.Warnings)
+	}
+	near(t, "delta", one.Delta, 0.1, 1e-12)
+	near(t, "high", one.Interval.High, 0.1+1.959963984540054*math.Sqrt(0.2*0.8/100+0.3*0.7/150), 1e-12)
+}
+
+// TestDeterministic: a comparison by keys is the same to the last digit each time.
+func TestDeterministic(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 9))
+	var a, b Sample
+	for range 60 {
+		a.Values, b.Values = append(a.Values, r.NormFloat64()), append(b.Values, r.NormFloat64())
+	}
+	a.Keys, b.Keys = numbered("k", 60), numbered("k", 60)
+	plan := Plan{Bootstrap: true, Seed: 4}
+	first := compare(t, a, b, plan)
+	for range 10 {
+		if c := compare(t, a, b, plan); c.P != first.P || c.Interval != first.Interval || c.Effect != first.Effect {
+			t.Fatalf("p %v and %v, %v and %v", c.P, first.P, c.Interval, first.Interval)
+		}
+	}
+}
