@@ -254,6 +254,19 @@ func TestBootstrapIsTheWholeOne(t *testing.T) {
 	}
 }
 
+// TestBCaAgainstSciPy: scipy.stats.bootstrap(method='BCa', n_resamples=2e6) of skewed values, where bias and acceleration both move the ends by far more than chance
+// does.
+func TestBCaAgainstSciPy(t *testing.T) {
+	x, y := []float64{0.1, 0.4, 0.5, 0.9, 1.1, 1.3, 1.8, 2.2, 3.9, 7.5, 11, 20}, []float64{0.2, 0.3, 0.8, 1, 1.2, 2.5, 2.6, 6, 9}
+	b := Bootstrap{Seed: 3, Draws: 300_000}
+	one := must[Outcome](t)(b.BCa(x, Mean)).Interval
+	near(t, "low", one.Low, 1.9, 0.01)
+	near(t, "high", one.High, 9.145, 0.01)
+	two := must[Outcome](t)(b.BCaTwo(x, y, func(x, y []float64) float64 { return Mean(x) - Mean(y) })).Interval
+	near(t, "low of two", two.Low, -1.42777777, 0.015)
+	near(t, "high of two", two.High, 6.27777777, 0.01)
+}
+
 // TestPareto: what is not beaten, by hand.
 func TestPareto(t *testing.T) {
 	got := Pareto([]Objective{{[]float64{0.90, 0.92, 0.92, 0.80, math.NaN()}, true}, {[]float64{10, 12, 13, 9, 1}, false}})
@@ -293,6 +306,13 @@ func TestChangePoint(t *testing.T) {
 			next := p.Next(nil)
 			seen = append(seen, Probe{next, next >= at})
 		}
+	}
+	fell := must[Posterior](t)(ChangePointRate([]int{9, 11, 10, 1, 0, 1}, []float64{10, 10, 10, 10, 10, 10}, true, nil))
+	if fell.Best() != 3 || fell.P[3] < 0.9 {
+		t.Errorf("a rate that fell at 3: %v", fell.P)
+	}
+	if rose := must[Posterior](t)(ChangePointRate([]int{9, 11, 10, 1, 0, 1}, []float64{10, 10, 10, 10, 10, 10}, false, nil)); rose.Best() == 3 {
+		t.Errorf("the same as a rise: %v", rose.P)
 	}
 	r := rand.New(rand.NewPCG(41, 1))
 	var readings []Reading

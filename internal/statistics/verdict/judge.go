@@ -7,7 +7,7 @@ import (
 	"varve/internal/statistics"
 )
 
-// Adjust fills PAdjusted of a family of comparisons, and judges each anew by it. Comparisons without a p value stay out of the family.
+// Adjust fills PAdjusted of a family of comparisons, and judges better and worse anew by it; equivalence and non-inferiority keep their own tests. Comparisons without a p value stay out of the family.
 func Adjust(family []Comparison, by statistics.Adjustment) {
 	var p []float64
 	for _, c := range family {

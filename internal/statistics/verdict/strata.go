@@ -59,7 +59,7 @@ func CompareStrata(strata []Stratum, plan Plan) (Comparison, error) {
 	c.decide(delta, se, func(alpha float64) statistics.Interval {
 		return statistics.Interval{Low: delta - half(alpha), High: delta + half(alpha)}
 	})
-	c.looks(se)
+	c.looks(se, min(a.Hits, a.Of-a.Hits, b.Hits, b.Of-b.Hits))
 	c.judge(c.P)
 	return c, nil
 }

@@ -60,8 +60,8 @@ type Plan struct {
 	LowerIsBetter  bool
 	Alpha          float64 // 0 means 0.05
 	MinimumEffect  Margin  // below it a difference does not matter
-	Equivalence    Margin  // 0 means MinimumEffect
-	NonInferiority Margin
+	Equivalence    Margin  // 0 means MinimumEffect; each of its two tests is at Alpha
+	NonInferiority Margin  // its one-sided test is at Alpha
 	Power          float64 // of the size that is planned; 0 means 0.8
 	Looks          int     // how often the data are looked at while they grow; above 1 the always-valid test is used
 	Normal         bool    // trust that few values are normal; else no verdict where a test without it could not be significant
@@ -202,6 +202,12 @@ func Compare(a, b Sample, plan Plan) (Comparison, error) {
 	}
 	if !math.IsNaN(c.Delta) && math.IsNaN(c.Relative) && c.A.Centre != 0 {
 		c.Relative = c.Delta / math.Abs(c.A.Centre)
+	}
+	for _, m := range []Margin{plan.MinimumEffect, plan.Equivalence, plan.NonInferiority} {
+		if m.Relative && m.Size > 0 && !(math.Abs(c.A.Centre) > 0) {
+			c.warn(true, "effect", "a relative margin says nothing where side a's centre is %g: plan an absolute one", c.A.Centre)
+			break
+		}
 	}
 	c.judge(c.P)
 	return c, nil

@@ -275,6 +275,28 @@ func TestKinds(t *testing.T) {
 	if !c.Paired || c.Verdict != Better || math.Abs(c.Delta-0.1) > 1e-12 || !c.Interval.Holds(0.1) {
 		t.Errorf("%+v", c)
 	}
+	// Other players on each side: keys, but no pairs; and players with several tries each.
+	b.Keys = numbered("y", 100)
+	c = compare(t, a, b, Plan{})
+	if c.Paired || c.Test != "Boschloo exact" || !c.warned("keys") {
+		t.Errorf("other players: %s, %v", c.Test, c.Warnings)
+	}
+	for i := range a.Keys {
+		a.Keys[i], b.Keys[i] = fmt.Sprint("p", i%10), fmt.Sprint("p", i%10)
+	}
+	c = compare(t, a, b, Plan{})
+	if c.PairedBy != 10 || c.Test != "paired t" || c.Kind != Proportion || c.warned("ties") || len(slices.DeleteFunc(slices.Clone(c.Warnings), func(w Warning) bool { return w.Code != "keys" })) != 1 {
+		t.Errorf("players with tries: %+v", c)
+	}
+	early := compare(t, Sample{Kind: Proportion, Count: statistics.Count{Hits: 0, Of: 300}}, Sample{Kind: Proportion, Count: statistics.Count{Hits: 9, Of: 300}},
+		Plan{Looks: 50, MinimumEffect: Margin{0.01, false}})
+	if early.Verdict != Inconclusive || !early.warned("looks") {
+		t.Errorf("an early look: %+v", early)
+	}
+	zero := compare(t, values(-1, 1, -2, 2), values(5, 6, 7, 9), Plan{MinimumEffect: Margin{0.1, true}})
+	if zero.Verdict != Inconclusive || !zero.warned("effect") {
+		t.Errorf("a share of nothing: %+v", zero)
+	}
 	boot := Plan{Bootstrap: true, Seed: 9}
 	if c := compare(t, values(1, 2, 3, 4, 5), values(2, 3, 4, 5, 7), boot); !c.warned("bootstrap") || c.Draws != 0 {
 		t.Errorf("five values are bootstrapped: %+v", c)
@@ -302,7 +324,8 @@ func TestWarnings(t *testing.T) {
 		"drift":    {values(steady...), values(rising...), "drift"},
 		"constant": {values(1, 1, 1, 1, 1), values(1, 1, 1, 1, 1), "variance"},
 		"ties":     {values(1, 2, 1, 2, 1, 2, 2), values(1, 2, 2, 2, 1, 2, 1), "ties"},
-		"one key":  {Sample{Values: []float64{1, 2, 3, 4}, Keys: numbered("k", 4)}, values(4, 5, 6, 9), "keys"},
+
+		"one key": {Sample{Values: []float64{1, 2, 3, 4}, Keys: numbered("k", 4)}, values(4, 5, 6, 9), "keys"},
 		"no keys shared": {Sample{Values: []float64{1, 2, 3, 4}, Keys: numbered("k", 4)},
 			Sample{Values: []float64{1, 2, 3, 5}, Keys: numbered("j", 4)}, "keys"},
 	} {
