@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestInvariance: moving or stretching both sides, changing the order of values and exchanging the sides do what they must.
+// TestInvariance: moving or stretching both sides, changing the order of values and exchanging the sides do what they
+// must.
 func TestInvariance(t *testing.T) {
 	r := rand.New(rand.NewPCG(23, 1))
 	o := Options{}
@@ -230,7 +231,8 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// TestBootstrapIsTheWholeOne: with four values all 256 resamples can be gone through; the interval from draws is that from all of them.
+// TestBootstrapIsTheWholeOne: with four values all 256 resamples can be gone through; the interval from draws is that
+// from all of them.
 func TestBootstrapIsTheWholeOne(t *testing.T) {
 	x := []float64{1, 2, 4, 9.5}
 	var all []float64
@@ -254,8 +256,8 @@ func TestBootstrapIsTheWholeOne(t *testing.T) {
 	}
 }
 
-// TestBCaAgainstSciPy: scipy.stats.bootstrap(method='BCa', n_resamples=2e6) of skewed values, where bias and acceleration both move the ends by far more than chance
-// does.
+// TestBCaAgainstSciPy: scipy.stats.bootstrap(method='BCa', n_resamples=2e6) of skewed values, where bias and
+// acceleration both move the ends by far more than chance does.
 func TestBCaAgainstSciPy(t *testing.T) {
 	x, y := []float64{0.1, 0.4, 0.5, 0.9, 1.1, 1.3, 1.8, 2.2, 3.9, 7.5, 11, 20}, []float64{0.2, 0.3, 0.8, 1, 1.2, 2.5, 2.6, 6, 9}
 	b := Bootstrap{Seed: 3, Draws: 300_000}

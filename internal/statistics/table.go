@@ -10,8 +10,8 @@ import (
 // mostSupport bounds the tables that are tested exactly.
 const mostSupport = 1_000_000
 
-// Fisher is the exact test of two proportions given both margins; two-sided it adds all tables that are not more likely. Estimate and Interval: the odds ratio, by conditional maximum
-// likelihood. R: fisher.test.
+// Fisher is the exact test of two proportions given both margins; two-sided it adds all tables that are not more
+// likely. Estimate and Interval: the odds ratio, by conditional maximum likelihood. R: fisher.test.
 func Fisher(a, b Count, o Options) (Outcome, error) {
 	if err := checkCounts(o, a, b); err != nil {
 		return Outcome{}, err
@@ -129,8 +129,9 @@ func (h *hypergeometric) solve(f func([]float64) float64) float64 {
 // MostBoschloo bounds the trials a side of Boschloo's test.
 const MostBoschloo = 1000
 
-// Boschloo is the unconditional exact test of two independent proportions with Fisher's one-sided p as its statistic: never less powerful than Fisher's. Two-sided p is twice the smaller
-// one-sided. The unknown common proportion is searched on 2,000 places and around the best. Statistic: Fisher's one-sided p. Source: R. D. Boschloo (1970); SciPy:
+// Boschloo is the unconditional exact test of two independent proportions with Fisher's one-sided p as its statistic:
+// never less powerful than Fisher's. Two-sided p is twice the smaller one-sided. The unknown common proportion is
+// searched on 2,000 places and around the best. Statistic: Fisher's one-sided p. Source: R. D. Boschloo (1970); SciPy:
 // boschloo_exact.
 func Boschloo(a, b Count, o Options) (Outcome, error) {
 	if err := checkCounts(o, a, b); err != nil {
@@ -219,8 +220,8 @@ func peak(f func(float64) float64, low, high float64) float64 {
 // Stratum is one layer (a platform, a country) of two proportions.
 type Stratum struct{ A, B Count }
 
-// MantelHaenszel tests two proportions over several strata (Cochran–Mantel–Haenszel χ²), with continuity correction or without. Estimate and Interval: the common odds ratio (Robins, Breslow and Greenland
-// 1986). R: mantelhaen.test.
+// MantelHaenszel tests two proportions over several strata (Cochran–Mantel–Haenszel χ²), with continuity correction or
+// without. Estimate and Interval: the common odds ratio (Robins, Breslow and Greenland 1986). R: mantelhaen.test.
 func MantelHaenszel(strata []Stratum, correct bool, o Options) (Outcome, error) {
 	if len(strata) == 0 {
 		return Outcome{}, fmt.Errorf("%w: no stratum", ErrTooFew)

@@ -80,7 +80,8 @@ func (d Hypergeometric) Support() (least, greatest int) {
 	return max(0, d.Drawn-d.Plain), min(d.Drawn, d.Marked)
 }
 
-// Points returns P(X = k) for each k of the support, from its least; they sum to 1. Memory is 8 bytes a value of the support.
+// Points returns P(X = k) for each k of the support, from its least; they sum to 1. Memory is 8 bytes a value of the
+// support.
 func (d Hypergeometric) Points() []float64 {
 	least, greatest := d.Support()
 	if greatest < least {
@@ -122,8 +123,8 @@ func (d NoncentralT) Upper(t float64) float64 {
 	return min(max(u, 0), 1)
 }
 
-// both sums a Poisson mixture of incomplete beta functions from its heaviest term outwards; t ≥ 0. Its absolute error is about
-// 1e-14; beyond a Delta of 1000 see far.
+// both sums a Poisson mixture of incomplete beta functions from its heaviest term outwards; t ≥ 0. Its absolute error
+// is about 1e-14; beyond a Delta of 1000 see far.
 func (d NoncentralT) both(t float64) (lower, upper float64) {
 	if math.IsInf(d.DF, 1) {
 		return Normal{}.Lower(t - d.Delta), Normal{}.Upper(t - d.Delta)

@@ -2,13 +2,12 @@
 // binomial, Poisson, hypergeometric and noncentral t.
 //
 // It promises: Lower and Upper are each computed from their own side, so that a p value of 1e-200 keeps its digits;
-// relative errors are about 1e-13 for parameters up to 10⁶ and slowly grow beyond.
-// Pure functions, no state; what lies outside of a distribution's support is 0 or 1, and parameters that make no sense,
-// or are above 10⁹, give NaN.
+// relative errors are about 1e-13 for parameters up to 10⁶ and slowly grow beyond. Pure functions, no state; what lies
+// outside of a distribution's support is 0 or 1, and parameters that make no sense, or are above 10⁹, give NaN.
 //
-// Sources: C. Loader, "Fast and accurate computation of binomial probabilities" (2000) for the point masses that
-// lead each incomplete function; the series and continued fractions of Abramowitz and Stegun §6.5 and §26.5;
-// Benton and Krishnamoorthy, "Computing discrete mixtures of continuous distributions" (2003) for the noncentral t.
+// Sources: C. Loader, "Fast and accurate computation of binomial probabilities" (2000) for the point masses that lead
+// each incomplete function; the series and continued fractions of Abramowitz and Stegun §6.5 and §26.5; Benton and
+// Krishnamoorthy, "Computing discrete mixtures of continuous distributions" (2003) for the noncentral t.
 package distribution
 
 import "math"

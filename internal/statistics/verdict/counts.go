@@ -86,8 +86,8 @@ func counted(s Sample) statistics.Count {
 // fewestEvents is what each kind of outcome must have happened on each side before its estimate is about normal.
 const fewestEvents = 10
 
-// looks corrects the p value and the interval of a large sample for many looks: by the mixture where the plan says which effect matters, else by
-// the number of looks. events is the least count that the estimate rests on.
+// looks corrects the p value and the interval of a large sample for many looks: by the mixture where the plan says
+// which effect matters, else by the number of looks. events is the least count that the estimate rests on.
 func (c *Comparison) looks(se float64, events int) {
 	if c.plan.Looks < 2 {
 		return

@@ -13,9 +13,10 @@ type Stratum struct {
 	A, B statistics.Count
 }
 
-// CompareStrata judges proportions layer by layer: Delta is the Mantel–Haenszel difference with the error of Greenland and Robins (1985), P is
-// of Cochran, Mantel and Haenszel without correction, Effect the common odds ratio. The sides' centres are those of all layers thrown together; where they differ the other way than the
-// layers do (Simpson's paradox), a warning says so. Layers with an empty side say nothing and are left out, with a warning.
+// CompareStrata judges proportions layer by layer: Delta is the Mantel–Haenszel difference with the error of Greenland
+// and Robins (1985), P is of Cochran, Mantel and Haenszel without correction, Effect the common odds ratio. The sides'
+// centres are those of all layers thrown together; where they differ the other way than the layers do (Simpson's
+// paradox), a warning says so. Layers with an empty side say nothing and are left out, with a warning.
 func CompareStrata(strata []Stratum, plan Plan) (Comparison, error) {
 	var used []statistics.Stratum
 	var a, b statistics.Count

@@ -1,12 +1,14 @@
 // Package verdict compares two versions by what was measured of them, and says in one word what that shows.
 //
-// It promises: the words are better, worse, equivalent, non-inferior and inconclusive, about b beside a. What is not significant is
-// inconclusive, never "no difference"; equivalence is only said where a margin was planned and the interval lies inside of it. Thresholds come
-// from the Plan, which is made before looking. Nothing is dropped: outliers, drift and ties are told in warnings. The order of
-// values does not matter but for the drift warning. The same input gives the same result; the seed of draws is in it.
+// It promises: the words are better, worse, equivalent, non-inferior and inconclusive, about b beside a. What is not
+// significant is inconclusive, never "no difference"; equivalence is only said where a margin was planned and the
+// interval lies inside of it. Thresholds come from the Plan, which is made before looking. Nothing is dropped:
+// outliers, drift and ties are told in warnings. The order of values does not matter but for the drift warning. The
+// same input gives the same result; the seed of draws is in it.
 //
-// How a design is found: where both sides have keys (seeds, folds, examples, players), values of the same key are a pair; values that
-// share a key on one side are averaged first, since they are not independent. Without keys the sides are independent.
+// How a design is found: where both sides have keys (seeds, folds, examples, players), values of the same key are a
+// pair; values that share a key on one side are averaged first, since they are not independent. Without keys the sides
+// are independent.
 package verdict
 
 import (
@@ -167,8 +169,8 @@ type decision struct {
 // ErrKind is told where the two sides are not of one kind.
 var ErrKind = errors.New("the two sides are of different kinds")
 
-// Compare judges b beside a. Values that are not finite, and a plan or sample that makes no sense, are errors; everything else is a Comparison, if
-// need be an inconclusive one.
+// Compare judges b beside a. Values that are not finite, and a plan or sample that makes no sense, are errors;
+// everything else is a Comparison, if need be an inconclusive one.
 func Compare(a, b Sample, plan Plan) (Comparison, error) {
 	if err := plan.check(); err != nil {
 		return Comparison{}, err

@@ -45,8 +45,8 @@ func numbered(prefix string, n int) []string {
 	return out
 }
 
-// TestCookieCats: the public experiment of 90,189 players gives the published p values (R: prop.test), and the sample-ratio warning that nearly every analysis of it
-// misses.
+// TestCookieCats: the public experiment of 90,189 players gives the published p values (R: prop.test), and the
+// sample-ratio warning that nearly every analysis of it misses.
 func TestCookieCats(t *testing.T) {
 	of := func(hits, n int) Sample { return Sample{Kind: Proportion, Count: statistics.Count{Hits: hits, Of: n}} }
 	day7 := compare(t, of(8502, 44700), of(8279, 45489), Plan{Metric: "retention_7"})
@@ -171,7 +171,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// TestDecisionRule: "p < 0.05 and effect ≥ 0.5 % (accuracy) or ≥ 10 % (latency), no guardrail regression, error rate < 0.1 %".
+// TestDecisionRule: "p < 0.05 and effect ≥ 0.5 % (accuracy) or ≥ 10 % (latency), no guardrail regression, error rate <
+// 0.1 %".
 func TestDecisionRule(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 6))
 	draw := func(kind Kind, mean, sd float64) Sample {
@@ -362,7 +363,8 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestSymmetry: exchanging the sides exchanges better and worse; scale and place do not matter; nor does the order of the values.
+// TestSymmetry: exchanging the sides exchanges better and worse; scale and place do not matter; nor does the order of
+// the values.
 func TestSymmetry(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 8))
 	turned := map[Word]Word{Better: Worse, Worse: Better, Equivalent: Equivalent, Inconclusive: Inconclusive}
@@ -400,7 +402,8 @@ func TestSymmetry(t *testing.T) {
 	}
 }
 
-// TestTypeOneOfVerdicts: where nothing differs, better and worse are said in at most one of twenty comparisons, whatever the kind and the number of looks.
+// TestTypeOneOfVerdicts: where nothing differs, better and worse are said in at most one of twenty comparisons,
+// whatever the kind and the number of looks.
 func TestTypeOneOfVerdicts(t *testing.T) {
 	n := 300
 	if *long {
@@ -537,7 +540,8 @@ func oddSample(x []byte, kind Kind, how uint8) Sample {
 	return s
 }
 
-// TestSimpson: Berkeley's admissions of 1973 (R: UCBAdmissions): women are admitted less often by 14 points in all, and not in the departments.
+// TestSimpson: Berkeley's admissions of 1973 (R: UCBAdmissions): women are admitted less often by 14 points in all, and
+// not in the departments.
 func TestSimpson(t *testing.T) {
 	var strata []Stratum
 	var a, b statistics.Count
