@@ -176,6 +176,11 @@ func TestReferencesSearched(t *testing.T) {
 	o, less, greater := Options{}, Options{Tail: Less}, Options{Tail: Greater}
 	p := func(out Outcome, err error) float64 { t.Helper(); return ok(out, err).P }
 	side := func(i Interval, err error) Interval { t.Helper(); return must[Interval](t)(i, err) }
+	// Where the probabilities are too small for a number, the interval still is one.
+	apart := ok(Fisher(Count{10000, 10000}, Count{0, 10000}, o))
+	if !(apart.Interval.Low > 1e5 && apart.Interval.Low < 1e9) || !math.IsInf(apart.Interval.High, 1) || apart.P > 1e-300 {
+		t.Errorf("sides wholly apart: %+v", apart)
+	}
 	// SciPy searches by chance, and stops short of the peak.
 	for _, c := range []struct {
 		a, b          Count

@@ -411,6 +411,7 @@ func TestCoverage(t *testing.T) {
 		}},
 		{"AUROC 200", distribution.Normal{}.Lower(0.5), 2000, 0.935, 0.965, func(r *rand.Rand) (Interval, error) { l, a, _ := cases(r, 200); return of(AUROC(l, a, Options{})) }},
 		{"BCa 40", 3, 60, 0.93, 0.965, func(r *rand.Rand) (Interval, error) { return of(boot(r).BCa(normals(r, 40, 3, 2), mean)) }},
+		{"BCa 100", 3, 30, 0.94, 0.96, func(r *rand.Rand) (Interval, error) { return of(boot(r).BCa(normals(r, 100, 3, 2), mean)) }},
 		{"BCa two 40", 1, 40, 0.93, 0.965, func(r *rand.Rand) (Interval, error) {
 			return of(boot(r).BCaTwo(normals(r, 40, 3, 2), normals(r, 40, 2, 2), func(x, y []float64) float64 { return mean(x) - mean(y) }))
 		}},

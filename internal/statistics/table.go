@@ -29,6 +29,7 @@ func Fisher(a, b Count, o Options) (Outcome, error) {
 // A hypergeometric is what can stand in the first cell, given the margins.
 type hypergeometric struct {
 	points []float64 // probability of each outcome where the odds are equal
+	logs   []float64 // their logarithms
 	at     int       // the outcome observed
 }
 
@@ -38,7 +39,12 @@ func newHypergeometric(a, b Count) *hypergeometric {
 	if greatest-least > mostSupport {
 		return nil
 	}
-	return &hypergeometric{d.Points(), a.Hits - least}
+	h := &hypergeometric{logs: d.LogPoints(), at: a.Hits - least}
+	h.points = make([]float64, len(h.logs))
+	for i, l := range h.logs {
+		h.points[i] = math.Exp(l)
+	}
+	return h
 }
 
 func (h *hypergeometric) p(t Tail) float64 {
@@ -58,8 +64,8 @@ func (h *hypergeometric) p(t Tail) float64 {
 func (h *hypergeometric) tilted(l float64) []float64 {
 	out := make([]float64, len(h.points))
 	most := math.Inf(-1)
-	for i, p := range h.points {
-		out[i] = math.Log(p) + float64(i)*l
+	for i, p := range h.logs {
+		out[i] = p + float64(i)*l
 		most = max(most, out[i])
 	}
 	for i := range out {

@@ -83,21 +83,29 @@ func (d Hypergeometric) Support() (least, greatest int) {
 // Points returns P(X = k) for each k of the support, from its least; they sum to 1. Memory is 8 bytes a value of the
 // support.
 func (d Hypergeometric) Points() []float64 {
+	out := d.LogPoints()
+	for i := range out {
+		out[i] = math.Exp(out[i])
+	}
+	return out
+}
+
+// LogPoints returns the logarithms of Points, also where those are too small for a number.
+func (d Hypergeometric) LogPoints() []float64 {
 	least, greatest := d.Support()
 	if greatest < least {
 		return nil
 	}
 	out := make([]float64, greatest-least+1)
 	all := float64(d.Marked + d.Plain)
-	p := float64(d.Drawn) / all
-	q := float64(d.Marked+d.Plain-d.Drawn) / all
 	if all == 0 {
-		return []float64{1}
+		return out
 	}
-	whole := binomialPoint(float64(d.Drawn), all, p, q)
+	p, q := float64(d.Drawn)/all, float64(d.Marked+d.Plain-d.Drawn)/all
+	whole := logBinomialPoint(float64(d.Drawn), all, p, q)
 	for i := range out {
 		k := least + i
-		out[i] = binomialPoint(float64(k), float64(d.Marked), p, q) * binomialPoint(float64(d.Drawn-k), float64(d.Plain), p, q) / whole
+		out[i] = logBinomialPoint(float64(k), float64(d.Marked), p, q) + logBinomialPoint(float64(d.Drawn-k), float64(d.Plain), p, q) - whole
 	}
 	return out
 }
