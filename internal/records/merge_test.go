@@ -171,7 +171,9 @@ func TestMergesAsTheLedger(t *testing.T) {
 			if got := everything(t, r); !reflect.DeepEqual(got, want) {
 				t.Fatalf("%s: %s\nwant %s", way, show(got), show(want))
 			}
-			agree(t, r)
+			if way == "one by one" {
+				agree(t, r)
+			}
 			var b bytes.Buffer
 			if err := r.Dump(ctx, &b); err != nil {
 				t.Fatal(err)
@@ -206,21 +208,23 @@ func emptyMachine(t fataler) *machine {
 func agree(t *rapid.T, r *records.Records) {
 	ctx := context.Background()
 	slow := records.Plain(r)
-	for _, w := range conditions() {
+	all := conditions()
+	for range 3 {
+		w := rapid.SampledFrom(all).Draw(t, "condition")
 		q := records.Query{Kind: "feedback", Where: []records.Where{w}}
 		a, err := r.Count(ctx, q)
 		b, err2 := slow.Count(ctx, q)
 		if err != nil || err2 != nil || a != b {
 			t.Fatalf("%+v: %d by columns (%v), %d by SQL (%v)", w, a, err, b, err2)
 		}
-		for _, order := range []string{"", "build", "severity", "at", "last", "id"} {
+		for _, order := range []string{"", rapid.SampledFrom([]string{"build", "severity", "at", "last", "id", "resolved", "text", "other"}).Draw(t, "order")} {
 			q.Order, q.Descending, q.Limit = order, len(order)%2 == 0, 3
 			if a, b := ids(t, r, q), ids(t, slow, q); !slices.Equal(a, b) {
 				t.Fatalf("%+v: %q by columns, %q by SQL", q, a, b)
 			}
 		}
 		q.Limit, q.Order = 0, ""
-		for _, by := range [][]string{{"build"}, {"severity"}, {"at:day", "build"}, {"project", "first:week"}, {"at", "severity", "last"}} {
+		for _, by := range [][]string{{"build", "#tags"}, rapid.SampledFrom([][]string{{"build"}, {"severity"}, {"at:day", "build"}, {"project", "first:week"}, {"at", "severity", "last"}}).Draw(t, "by")} {
 			q.Measure = "severity"
 			a, err := r.Group(ctx, q, by...)
 			b, err2 := slow.Group(ctx, q, by...)
