@@ -129,6 +129,7 @@ func rankLongs(rows []uint32, get func(uint32) int64, key func(int64) any) ranki
 type sums struct {
 	count, measured int
 	sum, min, max   float64
+	lost            float64 // what the sum lost in rounding
 }
 
 func (s *sums) add(f float64) {
@@ -139,7 +140,13 @@ func (s *sums) add(f float64) {
 		s.min, s.max = f, f
 	}
 	s.measured++
-	s.sum += f
+	sum := s.sum + f
+	if math.Abs(s.sum) >= math.Abs(f) { // Neumaier, as SQLite does
+		s.lost += s.sum - sum + f
+	} else {
+		s.lost += f - sum + s.sum
+	}
+	s.sum = sum
 	s.min, s.max = min(s.min, f), max(s.max, f)
 }
 
@@ -190,6 +197,9 @@ func (s *scan) group(q *Query, by []string) (out []Group, ok bool, err error) {
 		}
 	}
 	for i, g := range groups {
+		if !math.IsInf(g.lost, 0) && g.lost == g.lost {
+			g.sum += g.lost
+		}
 		group := Group{Count: g.count, Measured: g.measured, Sum: g.sum, Min: g.min, Max: g.max}
 		if g.measured > 0 {
 			group.Mean = g.sum / float64(g.measured)

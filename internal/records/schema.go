@@ -16,7 +16,7 @@ type FieldType uint8
 // The types of fields. A value of another type than is declared is kept, and is passed over by filters and groups.
 const (
 	Text   FieldType = iota + 1 // a string
-	Number                      // an integer or a floating-point number
+	Number                      // kept as it is written, and compared and added up as a float64
 	Time                        // a time.Time: RFC 3339 text
 	Flag                        // true or false
 	JSON                        // anything else
