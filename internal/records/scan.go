@@ -19,9 +19,38 @@ type scan struct {
 	t      *table
 	change int64
 	rest   []Where // conditions that the columns do not answer
-	tests  []func(i uint32) bool
+	tests  []test
 	only   []uint32 // if not nil, the only rows that there are to look at, in order
 }
+
+// A test says which rows to keep. That a code is one of a column is what is asked most, and is a loop of its own.
+type test struct {
+	holds func(i uint32) bool
+	codes []uint32
+	code  uint32
+}
+
+func (t *test) keep(rows []uint32) []uint32 {
+	n := 0
+	if t.holds == nil {
+		for _, i := range rows {
+			if t.codes[i] == t.code {
+				rows[n] = i
+				n++
+			}
+		}
+		return rows[:n]
+	}
+	for _, i := range rows {
+		if t.holds(i) {
+			rows[n] = i
+			n++
+		}
+	}
+	return rows[:n]
+}
+
+func (s *scan) test(holds func(i uint32) bool) { s.tests = append(s.tests, test{holds: holds}) }
 
 // at returns the column by which a field is known; ok is false if there is none.
 func (s *scan) at(name string) (col *column, t FieldType, ok bool, err error) {
@@ -40,8 +69,21 @@ func (s *scan) at(name string) (col *column, t FieldType, ok bool, err error) {
 			return nil, t, false, nil
 		}
 	}
-	col, err = s.x.column(s.ctx, s.q, s.change, s.t, c, how)
+	col, err = s.column(c, how)
 	return col, t, true, err
+}
+
+// column returns a column, which must be as long as all are.
+func (s *scan) column(c int, w width) (*column, error) {
+	alive, err := s.x.column(s.ctx, s.q, s.change, s.t, colAlive, flags)
+	if err != nil || c == colAlive {
+		return alive, err
+	}
+	col, err := s.x.column(s.ctx, s.q, s.change, s.t, c, w)
+	if err == nil && col.len() != alive.len() {
+		err = errRow
+	}
+	return col, err
 }
 
 // field is the number of a declared field's column.
@@ -53,11 +95,6 @@ func (x *index) scanning(ctx context.Context, q queryer, t *table, query *Query)
 	if err := q.QueryRowContext(ctx, "SELECT v FROM meta WHERE k = 'change'").Scan(&s.change); err != nil {
 		return nil, err
 	}
-	alive, err := x.column(ctx, q, s.change, t, colAlive, flags)
-	if err != nil {
-		return nil, err
-	}
-	s.tests = append(s.tests, func(i uint32) bool { return alive.u8[i] == 2 })
 	where := slices.Clone(query.Where)
 	if query.Project != "" {
 		where = append(where, Where{nameProject, "=", query.Project})
@@ -183,21 +220,25 @@ func (s *scan) texts(w Where, col *column) error {
 	switch {
 	case len(good) == 1:
 		for n := range good {
-			s.tests = append(s.tests, func(i uint32) bool { return u[i] == n != not })
+			if not {
+				s.test(func(i uint32) bool { return u[i] != n })
+			} else {
+				s.tests = append(s.tests, test{codes: u, code: n})
+			}
 		}
 	case len(good) == 0:
-		s.tests = append(s.tests, func(uint32) bool { return not })
+		s.test(func(uint32) bool { return not })
 	default:
 		top := slices.Max(slices.Collect(keysOf(good)))
 		if top > 1<<24 {
-			s.tests = append(s.tests, func(i uint32) bool { return good[u[i]] != not })
+			s.test(func(i uint32) bool { return good[u[i]] != not })
 			return nil
 		}
 		flat := make([]bool, top+1)
 		for n := range good {
 			flat[n] = true
 		}
-		s.tests = append(s.tests, func(i uint32) bool { n := u[i]; return (n <= top && flat[n]) != not })
+		s.test(func(i uint32) bool { n := u[i]; return (n <= top && flat[n]) != not })
 	}
 	return nil
 }
@@ -253,9 +294,9 @@ func (s *scan) numbers(w Where, col *column, values []any) error {
 			}
 		}
 		if col.w == floats {
-			s.tests = append(s.tests, func(i uint32) bool { return part[col.f64[i]] })
+			s.test(func(i uint32) bool { return part[col.f64[i]] })
 		} else {
-			s.tests = append(s.tests, func(i uint32) bool { return !none(i) && whole[get(i)] })
+			s.test(func(i uint32) bool { return !none(i) && whole[get(i)] })
 		}
 		return nil
 	case "=", "==", "!=", "<", "<=", ">", ">=":
@@ -265,18 +306,18 @@ func (s *scan) numbers(w Where, col *column, values []any) error {
 	}
 	f, n, ok := as(values[0])
 	if !ok && w.Op != "=" && w.Op != "==" && w.Op != "!=" {
-		s.tests = append(s.tests, func(uint32) bool { return false })
+		s.test(func(uint32) bool { return false })
 		return nil
 	}
 	if !ok {
-		s.tests = append(s.tests, func(i uint32) bool { return none(i) == (w.Op != "!=") })
+		s.test(func(i uint32) bool { return none(i) == (w.Op != "!=") })
 		return nil
 	}
 	if col.w == floats {
-		s.tests = append(s.tests, compareFloats(w.Op, col.f64, f))
+		s.test(compareFloats(w.Op, col.f64, f))
 		return nil
 	}
-	s.tests = append(s.tests, compareLongs(w.Op, get, none, n))
+	s.test(compareLongs(w.Op, get, none, n))
 	return nil
 }
 
@@ -327,34 +368,32 @@ func (c *column) number() (get func(uint32) int64, none func(uint32) bool) {
 
 // rows returns the numbers of the rows for which all tests hold, ascending.
 func (s *scan) rows() ([]uint32, error) {
-	alive, err := s.x.column(s.ctx, s.q, s.change, s.t, colAlive, flags)
+	alive, err := s.column(colAlive, flags)
 	if err != nil {
 		return nil, err
 	}
-	var out []uint32
+	var rows []uint32
 	if s.only != nil {
 		for _, i := range s.only {
-			if int(i) < alive.len() && s.test(i, 0) {
-				out = append(out, i)
+			if int(i) < alive.len() && alive.u8[i] == 2 {
+				rows = append(rows, i)
 			}
 		}
 	} else {
-		for i := range uint32(alive.len()) {
-			if alive.u8[i] == 2 && s.test(i, 1) {
-				out = append(out, i)
+		rows = make([]uint32, alive.len())
+		n := 0
+		for i, is := range alive.u8 {
+			rows[n] = uint32(i)
+			if is == 2 {
+				n++
 			}
 		}
+		rows = rows[:n]
 	}
-	return s.others(out)
-}
-
-func (s *scan) test(i uint32, from int) bool {
-	for _, t := range s.tests[from:] {
-		if !t(i) {
-			return false
-		}
+	for i := range s.tests {
+		rows = s.tests[i].keep(rows)
 	}
-	return true
+	return s.others(rows)
 }
 
 // others leaves the rows for which the conditions hold that the columns do not know.
@@ -431,7 +470,7 @@ func (s *scan) sorted(rows []uint32, q *Query, top int) (ok bool, err error) {
 		to **column
 		c  int
 	}{{&first, colFirst}, {&counter, colCounter}, {&writer, colWriter}} {
-		if *c.to, err = s.x.column(s.ctx, s.q, s.change, s.t, c.c, stampColumn(c.c)); err != nil {
+		if *c.to, err = s.column(c.c, stampColumn(c.c)); err != nil {
 			return false, err
 		}
 	}
