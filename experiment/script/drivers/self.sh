@@ -623,6 +623,7 @@ main() {
     begin
     stage
     back_up
+    sync
     if [ ! -s "$scratch/only" ] && [ ! -e "$target" ] && [ ! -L "$target" ]; then
         settle "$tree"
         touched=yes
