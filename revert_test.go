@@ -162,3 +162,80 @@ func TestRevertCrash(t *testing.T) {
 	}
 	t.Logf("%d crash points", total)
 }
+
+// TestRevertLater: what is changed between the snapshot of how it is and the rollback is newer work.
+func TestRevertLater(t *testing.T) {
+	ctx := context.Background()
+	r := newRig(1)
+	s := mustOpen(t, r)
+	put := func(name, content string) {
+		t.Helper()
+		if err := disk.WriteWhole(r.folder("project"), name, 0o644, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+		r.settle()
+	}
+	put("a.py", "a")
+	put("b.py", "b")
+	first := mustSnap(t, s)
+	put("a.py", "a worse")
+	put("b.py", "b worse")
+	second := mustSnap(t, s)
+	put("b.py", "b by a human, later")
+	res, err := s.p.Revert(ctx, varve.RevertOptions{To: first, From: second, Verb: "rollback", Summary: "rollback"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(res.Left) != 1 || res.Left[0].Path != "b.py" {
+		t.Errorf("left %v", res.Left)
+	}
+	for name, want := range map[string]string{"a.py": "a", "b.py": "b by a human, later"} {
+		if got, err := disk.ReadFile(r.folder("project"), name, 100); err != nil || string(got) != want {
+			t.Errorf("%s has %q, %v; want %q", name, got, err, want)
+		}
+	}
+}
+
+// TestRevertEdited breaks a rollback off where the names are changed, edits a file, and ends it: the edit stays, and
+// everything else is what it was to be.
+func TestRevertEdited(t *testing.T) {
+	edited := false
+	for at := int64(1); ; at++ {
+		st, r := new(reverting), newRig(1)
+		err := st.run(r, fixture.ML, (&outage{at: at}).hook)
+		if err == nil {
+			break
+		}
+		d := r.folder("project")
+		if dot, derr := d.OpenDir(".varve"); derr != nil {
+			t.Fatal(derr)
+		} else if _, derr := dot.Stat("revert"); derr != nil {
+			continue // it had not begun, or was at its end
+		}
+		if err := disk.WriteWhole(d, "config.toml", 0o644, []byte("by a human, since")); err != nil {
+			t.Fatal(err)
+		}
+		r.settle()
+		s := mustOpen(t, r)
+		res, _, err := s.p.ResumeRevert(context.Background(), plainSnap().Ignore)
+		if err != nil {
+			t.Fatalf("operation %d: %v", at, err)
+		}
+		if len(res.Left) != 1 || res.Left[0].Path != "config.toml" {
+			t.Fatalf("operation %d: left %v", at, res.Left)
+		}
+		got, want := files(r.listing(t)), files(st.new)
+		if got["config.toml"] == want["config.toml"] {
+			t.Fatalf("operation %d: the edit is lost", at)
+		}
+		delete(got, "config.toml")
+		delete(want, "config.toml")
+		if !maps.Equal(got, want) {
+			t.Fatalf("operation %d:\n%v\nwant\n%v", at, got, want)
+		}
+		edited = true
+	}
+	if !edited {
+		t.Fatal("the rollback was never broken off half way")
+	}
+}
