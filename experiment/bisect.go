@@ -17,8 +17,10 @@ import (
 type Bisection struct {
 	Good    string            `json:"good"` // id of a snapshot
 	Bad     string            `json:"bad"`
-	Answers map[string]string `json:"answers"` // id of a snapshot → good, bad, skip
-	Runs    int               `json:"runs"`    // answers that a command gave
+	Answers map[string]string `json:"answers"`          // id of a snapshot → good, bad, skip
+	Runs    int               `json:"runs"`             // answers that a command gave
+	Flips   float64           `json:"flips,omitempty"`  // the rate at which trials answer wrongly
+	Trials  []Trial           `json:"trials,omitempty"` // of a search with Flips, in their order
 	At      string            `json:"at,omitempty"`
 	Work    string            `json:"work,omitempty"` // the folder that versions are put into
 
