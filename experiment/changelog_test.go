@@ -12,7 +12,7 @@ func TestClassOf(t *testing.T) {
 		"src/train.py": "code", "a.ipynb": "code", "kernels/k.cu": "code", "run.sh": "code", "data/loader.py": "code",
 		"config.yaml": "configuration", "pyproject.toml": "configuration", "Makefile": "configuration", "Dockerfile": "configuration", ".env": "configuration",
 		"model.safetensors": "weights", "a/b.GGUF": "weights", "ckpt/x.pt": "weights", "m.onnx": "weights",
-		"train.csv": "data", "x.parquet": "data", "points.npy": "data", "events.out.tfevents.17.host": "data", "runs/tfevents/x": "data",
+		"train.csv": "data", "checkpoints/model.json": "data", "metrics.json": "data", "logs/conf.yaml": "data", "x.parquet": "data", "points.npy": "data", "events.out.tfevents.17.host": "data", "runs/tfevents/x": "data",
 		"README": "documentation", "docs/a.md": "documentation", "LICENSE": "documentation", "README.txt": "documentation",
 		"a.png": "media", "take.WAV": "media", "blob": "other", "x.unknown": "other", "": "other",
 	} {

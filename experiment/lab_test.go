@@ -297,6 +297,37 @@ func TestReplaceReadsBack(t *testing.T) {
 	}
 }
 
+// TestRevertHalfMove: of a move across the border of the scope only what is within is undone, and planned.
+func TestRevertHalfMove(t *testing.T) {
+	long := strings.Repeat("long enough to be known again\n", 50)
+	for in, want := range map[string]string{"src": "removed src/moved.txt", "moved.txt": "removed src/moved.txt added moved.txt", "top": "added top/a.txt"} {
+		r := newRig(t)
+		old := r.snap(map[string]string{"moved.txt": long + "1", "top/a.txt": long + "2", "x.txt": "x"})
+		r.snap(map[string]string{"moved.txt": "", "src/moved.txt": long + "1", "top/a.txt": "", "out/b.txt": long + "2"})
+		before := treeOf(t, r.project())
+		res, err := r.p.Revert(t.Context(), varve.RevertOptions{To: old, Ignore: varve.IgnoreSettings{Presets: []string{}}, Within: Scope{In: []string{in}}.Holds, Verb: "rollback", Summary: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := treeOf(t, r.project())
+		got := map[string]bool{}
+		for _, c := range res.Plan {
+			got[c.Kind.String()+" "+c.Path] = true
+			if _, there := after[c.Path]; there != (c.Kind.String() == "added") {
+				t.Errorf("%s: %s %s, and it is there: %v", in, c.Kind, c.Path, there)
+			}
+		}
+		for at := range before {
+			if _, there := after[at]; !there && !got["removed "+at] {
+				t.Errorf("%s: %s is gone, unplanned", in, at)
+			}
+		}
+		if in != "moved.txt" && (len(got) != 1 || !got[want]) {
+			t.Errorf("%s: %v, want %s", in, got, want)
+		}
+	}
+}
+
 // TestRevertPlan: the plan of a rollback is what it then does.
 func TestRevertPlan(t *testing.T) {
 	r := newRig(t)
