@@ -300,30 +300,36 @@ func TestReplaceReadsBack(t *testing.T) {
 // TestRevertHalfMove: of a move across the border of the scope only what is within is undone, and planned.
 func TestRevertHalfMove(t *testing.T) {
 	long := strings.Repeat("long enough to be known again\n", 50)
-	for in, want := range map[string]string{"src": "removed src/moved.txt", "moved.txt": "removed src/moved.txt added moved.txt", "top": "added top/a.txt"} {
+	for in, want := range map[string][]string{"src": {"removed src", "removed src/moved.txt"}, "moved.txt": {"renamed moved.txt", "removed src"}, "top": {"added top", "added top/a.txt"}} {
 		r := newRig(t)
 		old := r.snap(map[string]string{"moved.txt": long + "1", "top/a.txt": long + "2", "x.txt": "x"})
 		r.snap(map[string]string{"moved.txt": "", "src/moved.txt": long + "1", "top/a.txt": "", "out/b.txt": long + "2"})
+		if err := os.RemoveAll(filepath.Join(r.project(), "top")); err != nil {
+			t.Fatal(err)
+		}
 		before := treeOf(t, r.project())
 		res, err := r.p.Revert(t.Context(), varve.RevertOptions{To: old, Ignore: varve.IgnoreSettings{Presets: []string{}}, Within: Scope{In: []string{in}}.Holds, Verb: "rollback", Summary: "x"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		after := treeOf(t, r.project())
-		got := map[string]bool{}
+		var got []string
+		planned := map[string]bool{}
 		for _, c := range res.Plan {
-			got[c.Kind.String()+" "+c.Path] = true
-			if _, there := after[c.Path]; there != (c.Kind.String() == "added") {
-				t.Errorf("%s: %s %s, and it is there: %v", in, c.Kind, c.Path, there)
-			}
+			got = append(got, c.Kind.String()+" "+c.Path)
+			planned[c.Path], planned[c.Old] = true, true
 		}
-		for at := range before {
-			if _, there := after[at]; !there && !got["removed "+at] {
-				t.Errorf("%s: %s is gone, unplanned", in, at)
-			}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", in, got, want)
 		}
-		if in != "moved.txt" && (len(got) != 1 || !got[want]) {
-			t.Errorf("%s: %v, want %s", in, got, want)
+		after := treeOf(t, r.project())
+		for _, side := range []map[string]string{before, after} {
+			for at := range side {
+				if before[at] != after[at] && !planned[at] {
+					t.Errorf("%s: %s is changed, unplanned", in, at)
+				}
+			}
 		}
 	}
 }

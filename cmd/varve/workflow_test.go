@@ -34,7 +34,7 @@ func python3(t *testing.T) string {
 	return ""
 }
 
-// lines are the objects that a verb prints.
+// objects are the lines that a verb prints.
 func (b *bed) objects(t *testing.T, code int, args ...string) []map[string]any {
 	t.Helper()
 	var out []map[string]any
