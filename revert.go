@@ -191,8 +191,16 @@ func (p *Project) planRevert(ctx context.Context, get tree.Getter, live digest.D
 	slices.Sort(paths)
 	for i := range list {
 		d := &list[i]
-		if take[d.Path] || take[d.OldPath] {
-			res.Plan = append(res.Plan, Change{Kind: d.Kind, Path: d.Path, Old: d.OldPath})
+		c := Change{Kind: d.Kind, Path: d.Path, Old: d.OldPath}
+		switch {
+		case d.OldPath == "" || take[d.Path] && take[d.OldPath]:
+		case take[d.Path]: // of a move, only what is within is undone
+			c = Change{Kind: history.Added, Path: d.Path}
+		default:
+			c = Change{Kind: history.Removed, Path: d.OldPath}
+		}
+		if take[c.Path] {
+			res.Plan = append(res.Plan, c)
 		}
 	}
 	slices.SortFunc(res.Left, func(a, b Left) int { return strings.Compare(a.Path, b.Path) })

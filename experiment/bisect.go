@@ -136,8 +136,9 @@ func (b *Bisection) Answer(s *varve.Snapshot, answer string) error {
 	if answer != Good && answer != Bad && answer != Skip {
 		return fmt.Errorf("answer %q: want good, bad or skip", answer)
 	}
-	for _, step := range b.steps {
-		if step.Root == s.Root {
+	// Contents may come back, as after a rollback: then the step that is meant is the last one up to that version.
+	for _, step := range slices.Backward(b.steps) {
+		if step.ID == s.ID || step.Root == s.Root && step.Version <= s.Version {
 			b.Answers[step.ID.String()] = answer
 			return nil
 		}

@@ -66,6 +66,8 @@ func ClassOf(at string) string {
 		return "media"
 	case matchesAny(source(), at):
 		return "code"
+	case matchesAny(written(), at):
+		return "data"
 	case matchesAny(configuration(), at):
 		return "configuration"
 	}
@@ -107,8 +109,8 @@ const (
 
 // changedKeys compares the keys of a configuration in two versions; none where it is no configuration.
 func (l *Lab) changedKeys(ctx context.Context, a, b *varve.Snapshot, d *varve.Difference) ([]ChangedKey, error) {
-	if keysOf(path.Ext(d.Path)) == nil {
-		return nil, nil
+	if keysOf(path.Ext(d.Path)) == nil || ClassOf(d.Path) != "configuration" {
+		return nil, nil // what a run writes is no setting, whatever its form
 	}
 	read := func(s *varve.Snapshot, e *varve.Entry) (map[string]string, error) {
 		if e == nil || e.Type != "file" {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+	"github.com/bmatcuk/doublestar/v4"
 )
 
 // Policy says what a run must keep to, and what happens where it does not. Its file is TOML:
@@ -143,14 +144,44 @@ func (p *Policy) check() error {
 		return err
 	}
 	for _, text := range p.Stdout {
-		if _, err := regexp.Compile(text); err != nil {
+		re, err := regexp.Compile(text)
+		if err != nil {
 			return fmt.Errorf("stdout: %w", err)
+		}
+		if !slices.ContainsFunc(re.SubexpNames(), func(group string) bool { return group != "" }) {
+			return fmt.Errorf("stdout: %q names no metric: want a group as (?P<accuracy>\\S+)", text)
+		}
+	}
+	for _, glob := range p.Metrics {
+		if glob == "" || !doublestar.ValidatePattern(glob) {
+			return fmt.Errorf("metrics: %q is not a pattern", glob)
 		}
 	}
 	for i := range p.Rules {
 		r := &p.Rules[i]
-		if err := r.check(); err != nil {
+		err := r.check()
+		if err == nil {
+			err = r.agrees(p.Rules[:i])
+		}
+		if err != nil {
 			return fmt.Errorf("metric %d, %q: %w", i+1, r.Metric, err)
+		}
+	}
+	return nil
+}
+
+// agrees refuses a rule that contradicts one of those before it: nothing could keep to both.
+func (r *Rule) agrees(before []Rule) error {
+	for i := range before {
+		b := &before[i]
+		switch {
+		case b.Metric != r.Metric:
+		case b.Direction != "" && r.Direction != "" && b.Direction != r.Direction:
+			return fmt.Errorf("direction = %q, and %q in entry %d: which is better?", r.Direction, b.Direction, i+1)
+		case r.Floor != nil && b.Ceiling != nil && *r.Floor > *b.Ceiling:
+			return fmt.Errorf("no value is above the floor %v and below the ceiling %v of entry %d", *r.Floor, *b.Ceiling, i+1)
+		case r.Ceiling != nil && b.Floor != nil && *b.Floor > *r.Ceiling:
+			return fmt.Errorf("no value is above the floor %v of entry %d and below the ceiling %v", *b.Floor, i+1, *r.Ceiling)
 		}
 	}
 	return nil
@@ -166,14 +197,17 @@ func (r *Rule) check() error {
 		return errors.New("it says nothing: want floor, ceiling, relative_drop, test or required")
 	case r.Floor != nil && r.Ceiling != nil && *r.Floor > *r.Ceiling:
 		return fmt.Errorf("no value is above the floor %v and below the ceiling %v", *r.Floor, *r.Ceiling)
-	case r.Drop != nil && (*r.Drop < 0 || math.IsNaN(*r.Drop)):
+	case r.Drop != nil && (!(*r.Drop >= 0) || math.IsInf(*r.Drop, 0) || r.Direction == Higher && *r.Drop > 1):
 		return fmt.Errorf("relative_drop = %v: want a share of the baseline, as 0.01", *r.Drop)
 	case (r.Drop != nil || r.Test != nil) && r.Direction == "":
 		return errors.New("it has no direction: is higher better, or lower?")
 	}
-	for _, v := range []*float64{r.Floor, r.Ceiling, r.Baseline} {
-		if v != nil && math.IsNaN(*v) {
-			return errors.New("a bound is not a number")
+	for _, bound := range []struct {
+		key string
+		v   *float64
+	}{{"floor", r.Floor}, {"ceiling", r.Ceiling}, {"baseline", r.Baseline}} {
+		if bound.v != nil && (math.IsNaN(*bound.v) || math.IsInf(*bound.v, 0)) {
+			return fmt.Errorf("%s = %v: want a finite number", bound.key, *bound.v)
 		}
 	}
 	if r.Direction != "" {
@@ -188,7 +222,7 @@ func (r *Rule) check() error {
 		if t.Alpha == 0 {
 			t.Alpha = 0.05
 		}
-		if t.Alpha < 0 || t.Alpha >= 1 || t.MinimumEffect < 0 {
+		if !(t.Alpha > 0 && t.Alpha < 1) || !(t.MinimumEffect >= 0) || math.IsInf(t.MinimumEffect, 0) {
 			return fmt.Errorf("test: alpha = %v, minimum_effect = %v", t.Alpha, t.MinimumEffect)
 		}
 	}

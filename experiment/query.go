@@ -195,6 +195,7 @@ func (l *Lab) series(ctx context.Context, where ...varve.Where) (map[string]map[
 		part                  int
 	}
 	parts := map[key][]Point{}
+	known := map[key]int{} // of a series, by its first part, how many parts it has: what is beyond was of a longer one
 	for row, err := range l.records.Find(ctx, varve.Query{Kind: "series", Project: l.p.ID(), Where: where}) {
 		if err != nil {
 			return nil, fmt.Errorf("metrics: %w", err)
@@ -214,8 +215,19 @@ func (l *Lab) series(ctx context.Context, where ...varve.Where) (map[string]map[
 		if len(points) == 0 {
 			continue
 		}
-		parts[key{row.Text("run"), row.Text("metric"), row.Text("snapshot"), identity(&points[0]), part}] = points
+		k := key{row.Text("run"), row.Text("metric"), row.Text("snapshot"), identity(&points[0]), part}
+		parts[k] = points
+		var n int
+		if part == 0 && row.Get("parts", &n) {
+			known[k] = n
+		}
 	}
+	maps.DeleteFunc(parts, func(k key, _ []Point) bool {
+		first := k
+		first.part = 0
+		n, ok := known[first]
+		return ok && k.part >= n
+	})
 	order := slices.SortedFunc(maps.Keys(parts), func(a, b key) int {
 		if c := cmp.Or(strings.Compare(a.run, b.run), strings.Compare(a.metric, b.metric), strings.Compare(a.snapshot, b.snapshot), strings.Compare(a.series, b.series)); c != 0 {
 			return c

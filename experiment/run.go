@@ -444,10 +444,10 @@ func fieldsOf(v any) (map[string]any, error) {
 func seriesFacts(project, run, snapshot string, points []Point) []varve.Fact {
 	var out []varve.Fact
 	for _, s := range group(points) {
-		part := 0
+		part, parts := 0, (len(s.points)+maxPart-1)/maxPart
 		for chunk := range slices.Chunk(s.points, maxPart) {
 			last := chunk[len(chunk)-1]
-			set := map[string]any{"run": run, "snapshot": snapshot, "metric": s.metric, "keys": s.keys, "points": len(chunk), "part": part, "data": pack(chunk)}
+			set := map[string]any{"run": run, "snapshot": snapshot, "metric": s.metric, "keys": s.keys, "points": len(chunk), "part": part, "parts": parts, "data": pack(chunk)}
 			if !math.IsNaN(last.Value) && !math.IsInf(last.Value, 0) {
 				set["final"] = last.Value
 			}

@@ -48,7 +48,7 @@ func (s Scope) Check() error {
 		if p == "" || !doublestar.ValidatePattern(p) {
 			return fmt.Errorf("scope: %q is not a pattern", p)
 		}
-		if strings.HasPrefix(p, "/") || strings.HasPrefix(p, "../") || strings.Contains(p, "/../") || strings.Contains(p, `\`) {
+		if strings.HasPrefix(p, "/") || p == ".." || strings.HasPrefix(p, "../") || strings.HasSuffix(p, "/..") || strings.Contains(p, "/../") || strings.Contains(p, `\`) {
 			return fmt.Errorf("scope: %q: patterns go from the project's folder, with slashes", p)
 		}
 	}
@@ -78,7 +78,7 @@ func matchesAny(patterns []string, at string) bool {
 
 // matches reports whether a pattern takes in a path, by itself or with a folder it is in.
 func matches(pattern, at string) bool {
-	pattern = strings.TrimSuffix(pattern, "/")
+	pattern = strings.TrimPrefix(strings.TrimSuffix(pattern, "/"), "./")
 	if pattern == "." || pattern == "**" {
 		return true
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -46,7 +47,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "jsonhas": jsonHas, "json": jsonIs, "setjson": setJSON, "recovery": recoveryOf, "rawname": rawName, "flip": flip,
-			"spoil": spoil, "copytree": copyTree, "noise": noise,
+			"spoil": spoil, "copytree": copyTree, "noise": noise, "near": near,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {
@@ -129,6 +130,21 @@ func jsonIs(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if reflect.DeepEqual(v, want) == neg {
 		ts.Fatalf("%s is %v, want %v", args[1], v, want)
+	}
+}
+
+// near LINE PATH WANT SHARE compares a number that may be off by a share of it.
+func near(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 4 {
+		ts.Fatalf("usage: near LINE PATH WANT SHARE")
+	}
+	got, ok := pick(ts, args[0], args[1]).(float64)
+	want, err := strconv.ParseFloat(args[2], 64)
+	ts.Check(err)
+	share, err := strconv.ParseFloat(args[3], 64)
+	ts.Check(err)
+	if !ok || math.Abs(got-want) <= share*math.Abs(want) == neg {
+		ts.Fatalf("%s is %v, want %v", args[1], got, want)
 	}
 }
 

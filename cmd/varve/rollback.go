@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -82,6 +84,12 @@ func (e *env) rollback(ctx context.Context, f *rollbackFlags, args []string) err
 			return usage("name the PATHs to put back", "--scope and --code are for a rollback in place")
 		}
 		return e.replace(ctx, p, l, f, s, paths)
+	}
+	for _, at := range paths {
+		_, err := p.project.Stat(ctx, s, at)
+		if errors.Is(err, fs.ErrNotExist) && !exists(filepath.Join(p.root, filepath.FromSlash(at))) {
+			return fmt.Errorf("rollback to %s: %s: neither the version nor the folder has it: %w", s.Ref(), name(at), fs.ErrNotExist)
+		}
 	}
 	within := func(at string) bool { return len(paths) == 0 || under(paths, at) }
 	if f.code || f.scope != nil {
