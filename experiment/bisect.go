@@ -90,7 +90,7 @@ var ErrContradiction = errors.New("the answers contradict each other")
 func (b *Bisection) Next() (*varve.Snapshot, error) {
 	lo, hi := b.bounds()
 	if lo >= hi {
-		return nil, fmt.Errorf("%w: a version is good after one that is bad; varve bisect run --flips RATE finds changes that do not always show", ErrContradiction)
+		return nil, fmt.Errorf("%w: a version is good after one that is bad; the command may not give the same answer each time", ErrContradiction)
 	}
 	// The middle, or what is next to it and was not skipped.
 	mid := lo + (hi-1-lo)/2
