@@ -251,3 +251,19 @@ func (c *counted) Stat(ctx context.Context, name string) (store.Object, error) {
 	c.count(name)
 	return store.Stat(ctx, c.Store, name)
 }
+
+// TestRecordsSurvive: what was appended has survived power loss, whatever of the rest the disk has kept.
+func TestRecordsSurvive(t *testing.T) {
+	r, _ := lived(t, 41, fixture.Art, 1)
+	noted(t, mustOpen(t, r).v, "", "", 5)
+	for seed := range uint64(8) {
+		keep := disk.KeepNone
+		if seed > 0 {
+			keep = disk.KeepHalf(seed)
+		}
+		v := mustOpen(t, r.crash(keep, seed)).v
+		if got := ids(t, mustRecords(t, v), varve.Query{}); len(got) != 5 {
+			t.Errorf("of 5 notes %q are there", got)
+		}
+	}
+}

@@ -17,8 +17,10 @@ import (
 type Bisection struct {
 	Good    string            `json:"good"` // id of a snapshot
 	Bad     string            `json:"bad"`
-	Answers map[string]string `json:"answers"` // id of a snapshot → good, bad, skip
-	Runs    int               `json:"runs"`    // answers that a command gave
+	Answers map[string]string `json:"answers"`          // id of a snapshot → good, bad, skip
+	Runs    int               `json:"runs"`             // answers that a command gave
+	Flips   float64           `json:"flips,omitempty"`  // the rate at which trials answer wrongly
+	Trials  []Trial           `json:"trials,omitempty"` // of a search with Flips, in their order
 	At      string            `json:"at,omitempty"`
 	Work    string            `json:"work,omitempty"` // the folder that versions are put into
 
@@ -90,7 +92,7 @@ var ErrContradiction = errors.New("the answers contradict each other")
 func (b *Bisection) Next() (*varve.Snapshot, error) {
 	lo, hi := b.bounds()
 	if lo >= hi {
-		return nil, fmt.Errorf("%w: a version is good after one that is bad; the command may not give the same answer each time", ErrContradiction)
+		return nil, fmt.Errorf("%w: a version is good after one that is bad; varve bisect run --flips RATE finds changes that do not always show", ErrContradiction)
 	}
 	// The middle, or what is next to it and was not skipped.
 	mid := lo + (hi-1-lo)/2

@@ -339,3 +339,34 @@ func SideOfFile(name string, runs []metricfile.Run) Side {
 	}
 	return sideOf(name, list)
 }
+
+// Decide says whether B is to replace A: the primary metric is better by its plan, no other metric is worse, and the
+// floors and ceilings of a policy's critical rules hold of B. p may be nil.
+func (r *Report) Decide(primary string, p *Policy) (verdict.Decision, error) {
+	at := slices.IndexFunc(r.Metrics, func(c Comparison) bool { return c.Metric == primary })
+	if at < 0 {
+		return verdict.Decision{}, fmt.Errorf("%q was not compared", primary)
+	}
+	others := slices.Delete(slices.Clone(r.Metrics), at, at+1)
+	var limits []verdict.Limit
+	if p != nil {
+		for i := range p.Rules {
+			rule := &p.Rules[i]
+			if rule.Severity != Critical || rule.Floor == nil && rule.Ceiling == nil {
+				continue
+			}
+			l := verdict.Limit{Metric: rule.Metric, Value: math.NaN(), Floor: math.NaN(), Ceiling: math.NaN()}
+			if v, ok := r.B.Metrics[rule.Metric].value(rule); ok {
+				l.Value = v
+			}
+			if rule.Floor != nil {
+				l.Floor = *rule.Floor
+			}
+			if rule.Ceiling != nil {
+				l.Ceiling = *rule.Ceiling
+			}
+			limits = append(limits, l)
+		}
+	}
+	return verdict.Decide(r.Metrics[at], others, limits), nil
+}

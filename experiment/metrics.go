@@ -93,7 +93,7 @@ func (l *Lab) Performances(ctx context.Context, pattern string, byRun bool, only
 	}
 	names := map[string]string{}
 	if byRun {
-		runs, err := l.Runs(ctx, RunFilter{})
+		runs, err := l.Runs(ctx, RunFilter{bare: true})
 		if err != nil {
 			return nil, err
 		}

@@ -30,6 +30,8 @@ type RunFilter struct {
 	After   string // id of a snapshot
 	Since   time.Time
 	Limit   int // the latest; 0: all
+
+	bare bool // without what they measured
 }
 
 // Runs returns the runs that have ended, oldest first, with what they measured.
@@ -56,12 +58,15 @@ func (l *Lab) Runs(ctx context.Context, f RunFilter) ([]*Run, error) {
 		out = append(out, r)
 	}
 	slices.Reverse(out)
+	if f.bare {
+		return out, nil
+	}
 	return out, l.attach(ctx, out)
 }
 
 // Run returns a run by its id, a beginning of it that is unique, or its name (the last of that name).
 func (l *Lab) Run(ctx context.Context, name string) (*Run, error) {
-	all, err := l.Runs(ctx, RunFilter{})
+	all, err := l.Runs(ctx, RunFilter{bare: true})
 	if err != nil {
 		return nil, err
 	}
@@ -76,9 +81,10 @@ func (l *Lab) Run(ctx context.Context, name string) (*Run, error) {
 	}
 	switch {
 	case len(byID) == 1:
-		return byID[0], nil
+		return byID[0], l.attach(ctx, byID)
 	case len(byName) > 0:
-		return byName[len(byName)-1], nil
+		last := byName[len(byName)-1]
+		return last, l.attach(ctx, []*Run{last})
 	case len(byID) > 1:
 		return nil, fmt.Errorf("run %q: %d runs begin with that", name, len(byID))
 	}
@@ -89,7 +95,7 @@ func (l *Lab) Run(ctx context.Context, name string) (*Run, error) {
 // and changed nothing of it that was kept. A reference may also be a run's id or name: then all runs of that name.
 // What was imported for a version without a run is a run without a command.
 func (l *Lab) RunsOf(ctx context.Context, ref string) ([]*Run, error) {
-	all, err := l.Runs(ctx, RunFilter{})
+	all, err := l.Runs(ctx, RunFilter{bare: true})
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +110,7 @@ func (l *Lab) RunsOf(ctx context.Context, ref string) ([]*Run, error) {
 	if named := pick(func(r *Run) bool {
 		return r.Name != "" && r.Name == ref || len(ref) >= 4 && strings.HasPrefix(r.ID, ref)
 	}); len(named) > 0 {
-		return named, nil
+		return named, l.attach(ctx, named)
 	}
 	s, err := l.p.Resolve(ref)
 	if err != nil {
@@ -112,6 +118,9 @@ func (l *Lab) RunsOf(ctx context.Context, ref string) ([]*Run, error) {
 	}
 	id := s.ID.String()
 	runs := pick(func(r *Run) bool { return r.After == id })
+	if err := l.attach(ctx, runs); err != nil {
+		return nil, err
+	}
 	imported, err := l.imported(ctx, id)
 	if err != nil {
 		return nil, err
@@ -121,6 +130,7 @@ func (l *Lab) RunsOf(ctx context.Context, ref string) ([]*Run, error) {
 	}
 	if len(runs) == 0 {
 		runs = pick(func(r *Run) bool { return r.Before == id })
+		return runs, l.attach(ctx, runs)
 	}
 	return runs, nil
 }
@@ -151,20 +161,25 @@ func runOf(row *varve.Row) (*Run, error) {
 	return r, nil
 }
 
+// few is up to how many runs each is asked for by itself: all that was ever measured may be much more.
+const few = 64
+
 // attach gives runs what they measured.
 func (l *Lab) attach(ctx context.Context, runs []*Run) error {
-	if len(runs) == 0 {
-		return nil
-	}
-	var where []varve.Where
-	if len(runs) == 1 {
-		where = append(where, varve.Where{Field: "run", Op: "=", Value: runs[0].ID})
-	}
-	by, err := l.series(ctx, where...)
-	if err != nil {
-		return err
+	var all map[string]map[string]Measured
+	var err error
+	if len(runs) > few {
+		if all, err = l.series(ctx); err != nil {
+			return err
+		}
 	}
 	for _, r := range runs {
+		by := all
+		if by == nil {
+			if by, err = l.series(ctx, varve.Where{Field: "run", Op: "=", Value: r.ID}); err != nil {
+				return err
+			}
+		}
 		if r.Metrics = by[r.ID]; r.Metrics == nil {
 			r.Metrics = map[string]Measured{}
 		}

@@ -274,7 +274,7 @@ func (l *Lab) baseline(ctx context.Context, p *Policy, run *Run) ([]*Run, error)
 	var candidates []*Run
 	var err error
 	if p.Baseline == LastGood {
-		candidates, err = l.Runs(ctx, RunFilter{})
+		candidates, err = l.Runs(ctx, RunFilter{bare: true})
 		// What was rolled back, or is of this same state, is nothing to go by.
 		candidates = slices.DeleteFunc(candidates, func(b *Run) bool {
 			return b.Verdict != Passed && b.Verdict != Warned || b.Exit != 0 || b.After == run.After && b.After != b.Before
@@ -300,7 +300,10 @@ func (l *Lab) baseline(ctx context.Context, p *Policy, run *Run) ([]*Run, error)
 			base = append(base, c)
 		}
 	}
-	return base, nil
+	if p.Baseline == LastGood {
+		err = l.attach(ctx, base)
+	}
+	return base, err
 }
 
 func label(r *Run) string {
@@ -362,7 +365,7 @@ func (l *Lab) rollBack(ctx context.Context, r *Running, run *Run, before, after 
 
 // lastGood returns the state that the last good run left; nil if there is none.
 func (l *Lab) lastGood(ctx context.Context) (*varve.Snapshot, error) {
-	runs, err := l.Runs(ctx, RunFilter{})
+	runs, err := l.Runs(ctx, RunFilter{bare: true})
 	if err != nil {
 		return nil, err
 	}

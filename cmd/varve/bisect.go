@@ -245,16 +245,23 @@ func (e *env) bisectReset(ctx context.Context) error {
 }
 
 func (e *env) bisectRunVerb() *cobra.Command {
+	var flips float64
 	c := &cobra.Command{Use: "run -- COMMAND…", Short: "Try versions with a command, by git's exit codes: 0 good, 125 skip, 1 to 127 bad", Args: cobra.MinimumNArgs(1),
 		Long: "Puts one version after the other into a folder, runs the command there, and takes its exit code for an answer:\n" +
 			"0 is good, 125 cannot be judged, 1 to 127 are bad, anything else ends the search. The command finds the\n" +
 			"project's folder, with what is not kept, in VARVE_PROJECT, and the version in VARVE_VERSION.",
-		RunE: func(cmd *cobra.Command, args []string) error { return e.bisectRun(cmd.Context(), args) }}
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if flips < 0 || flips >= 0.5 {
+				return usage("0.05 is one time of twenty", "--flips %v: want a rate below 0.5", flips)
+			}
+			return e.bisectRun(cmd.Context(), flips, args)
+		}}
 	c.Flags().SetInterspersed(false)
+	c.Flags().Float64Var(&flips, "flips", 0, "the `RATE` at which the command answers wrongly: versions are tried again until one is found with probability 0.95")
 	return c
 }
 
-func (e *env) bisectRun(ctx context.Context, command []string) error {
+func (e *env) bisectRun(ctx context.Context, flips float64, command []string) error {
 	s, err := e.search(ctx)
 	if err != nil {
 		return err
@@ -262,6 +269,12 @@ func (e *env) bisectRun(ctx context.Context, command []string) error {
 	defer s.lab.Close()
 	if err := s.begun(); err != nil {
 		return err
+	}
+	if flips > 0 || s.b.Flips > 0 {
+		if flips > 0 {
+			s.b.Flips = flips
+		}
+		return e.bisectNoisy(ctx, s, command)
 	}
 	for {
 		next, err := e.tellSearch(s)
@@ -280,6 +293,61 @@ func (e *env) bisectRun(ctx context.Context, command []string) error {
 			return err
 		}
 	}
+}
+
+// bisectNoisy tries versions with a command that may answer wrongly.
+func (e *env) bisectNoisy(ctx context.Context, s *search, command []string) error {
+	for {
+		next, err := s.b.NextNoisy()
+		if err != nil {
+			return err
+		}
+		if next == nil {
+			list, err := s.b.Credible()
+			if err != nil {
+				return err
+			}
+			return e.printSuspects(list, s.b.Runs)
+		}
+		answer, err := e.try(ctx, s, next, command)
+		if err != nil {
+			return err
+		}
+		s.b.Runs++
+		if answer == experiment.Skip {
+			if err := s.b.Answer(next, answer); err != nil {
+				return err
+			}
+		} else {
+			s.b.Trials = append(s.b.Trials, experiment.Trial{Snapshot: next.ID.String(), Bad: answer == experiment.Bad})
+		}
+		if err := s.save(); err != nil {
+			return err
+		}
+	}
+}
+
+type suspectJSON struct {
+	Schema string  `json:"schema"`
+	ID     string  `json:"id"`
+	Ref    string  `json:"ref"`
+	P      float64 `json:"probability"`
+	Runs   int     `json:"runs"`
+}
+
+// printSuspects prints versions of which one is the first bad one, with a probability of 0.95.
+func (e *env) printSuspects(list []experiment.Suspect, runs int) error {
+	for _, x := range list {
+		if e.json {
+			if err := e.emit(suspectJSON{"varve.suspect/1", x.Snapshot.ID.String(), x.Snapshot.Ref(), x.P, runs}); err != nil {
+				return err
+			}
+			continue
+		}
+		e.printf("%-6s %5.1f %%\n", x.Snapshot.Ref(), 100*x.P)
+	}
+	e.say("the change is in one of these with a probability of 0.95, after %s", plural(runs, "run"))
+	return nil
 }
 
 // try puts a version into the search's folder and asks a command.
@@ -351,11 +419,14 @@ func (e *env) materialise(ctx context.Context, s *search, v *varve.Snapshot) err
 
 func (e *env) bisectMetricVerb() *cobra.Command {
 	var run []string
+	var noisy bool
 	c := &cobra.Command{Use: "metric 'METRIC<VALUE' [-- COMMAND…]", Short: "Find it by what was recorded: bad is where the condition holds",
 		Args: cobra.MinimumNArgs(1),
 		Long: "Takes what versions measured for the answers: one is bad where the condition holds of the mean of what was recorded\n" +
 			"of it, as in varve bisect metric 'auroc<0.9'. Versions that were not measured are skipped, or, with a command\n" +
-			"after --, tried with that. Without a search under way it looks through all versions that were measured.",
+			"after --, tried with that. Without a search under way it looks through all versions that were measured.\n\n" +
+			"With --noisy METRIC is a name alone: of all values that were recorded it says where their mean changed, and how sure\n" +
+			"that is.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if n := cmd.ArgsLenAtDash(); n >= 0 {
 				args, run = args[:n], args[n:]
@@ -363,8 +434,12 @@ func (e *env) bisectMetricVerb() *cobra.Command {
 			if len(args) != 1 {
 				return usage("usage: "+cmd.UseLine(), "bisect metric: want one condition")
 			}
+			if noisy {
+				return e.bisectShift(cmd.Context(), args[0])
+			}
 			return e.bisectMetric(cmd.Context(), args[0], run)
 		}}
+	c.Flags().BoolVar(&noisy, "noisy", false, "find where the mean of a metric changed, from all values that were recorded")
 	return c
 }
 
@@ -467,4 +542,27 @@ func (s *search) span(recorded map[string][]float64, c experiment.Condition) err
 	var err error
 	s.b, err = s.lab.Bisect(first, last)
 	return err
+}
+
+// bisectShift finds where the mean of a metric changed.
+func (e *env) bisectShift(ctx context.Context, metric string) error {
+	s, err := e.search(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.lab.Close()
+	var from, to *varve.Snapshot
+	if s.b != nil {
+		if from, err = e.resolve(s.p, s.b.Good); err != nil {
+			return err
+		}
+		if to, err = e.resolve(s.p, s.b.Bad); err != nil {
+			return err
+		}
+	}
+	list, err := s.lab.Shift(ctx, metric, from, to)
+	if err != nil {
+		return fmt.Errorf("bisect: %w", err)
+	}
+	return e.printSuspects(list, 0)
 }

@@ -111,7 +111,7 @@ func exitCodes() []exitCode {
 		{exitFailed, "failed", "the verb failed; nothing counts as done"},
 		{exitUsage, "usage", "the command line was not understood"},
 		{exitPartial, "partial", "partly done: some files could not be read or written"},
-		{exitDifferences, "differences", "there are differences (with --exit-code, manifest --check), or a guarded run violated a critical rule"},
+		{exitDifferences, "differences", "there are differences, or something is worse (with --exit-code, and manifest --check); guard: a critical rule was violated"},
 		{exitNoVault, "no_vault", "there is no vault there"},
 		{exitBusy, "busy", "the vault is busy, or the session was fenced by a collection"},
 		{exitWrongKey, "wrong_key", "the key or passphrase is wrong"},

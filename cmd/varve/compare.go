@@ -21,7 +21,7 @@ import (
 
 type compareFlags struct {
 	metrics, directions, kinds         []string
-	policy, adjust, take               string
+	policy, adjust, take, primary      string
 	alpha, effect, equivalence, margin float64
 	relative, normal, bootstrap        bool
 	looks                              int
@@ -118,6 +118,7 @@ func compareVerb(e *env) *cobra.Command {
 	}
 	f.add(c)
 	c.Flags().StringVar(&f.policy, "policy", "", "take directions and least effects from a policy `FILE`")
+	c.Flags().StringVar(&f.primary, "primary", "", "decide: B replaces A if this `METRIC` is better, no other is worse, and the policy's bounds hold")
 	c.Flags().BoolVar(&f.counts, "counts", false, "A and B are HITS/TRIALS")
 	c.Flags().BoolVar(&f.rates, "rates", false, "A and B are EVENTS/EXPOSURE")
 	c.Flags().BoolVar(&f.exit, "exit-code", false, "exit with 4 if anything is worse")
@@ -211,10 +212,40 @@ func (e *env) compare(ctx context.Context, f *compareFlags, a, b string) error {
 	for _, w := range r.Warnings {
 		e.say("note: %s", lines(w))
 	}
-	if worse && f.exit {
+	accept := true
+	if f.primary != "" {
+		if accept, err = e.decide(f, r); err != nil {
+			return err
+		}
+	}
+	if f.exit && (worse || !accept) {
 		return outcome(exitDifferences)
 	}
 	return nil
+}
+
+type decisionJSON struct {
+	Schema  string   `json:"schema"`
+	Primary string   `json:"primary"`
+	Accept  bool     `json:"accept"`
+	Reasons []string `json:"reasons"`
+}
+
+// decide says whether B is to replace A.
+func (e *env) decide(f *compareFlags, r *experiment.Report) (bool, error) {
+	d, err := r.Decide(f.primary, f.p)
+	if err != nil {
+		return false, usage("varve metric ls lists what was measured", "compare: %w", err)
+	}
+	if e.json {
+		return d.Accept, e.emit(decisionJSON{"varve.decision/1", f.primary, d.Accept, texts(d.Reasons)})
+	}
+	if d.Accept {
+		e.printf("take %s: %s is better, nothing is worse, and every bound is kept\n", name(r.B.Ref), name(f.primary))
+		return true, nil
+	}
+	e.printf("keep %s: %s\n", name(r.A.Ref), name(strings.Join(d.Reasons, "; ")))
+	return false, nil
 }
 
 // compared compares two counts, two files, or two versions.

@@ -26,7 +26,8 @@ func demoVerb(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "demo [--dir DIR] [--no-open]", Short: "Show what varve does, on a project made on the spot", GroupID: "care",
 		Long: "Makes a small project of pictures, a game and weights, keeps six versions of it, and shows what they\n" +
-			"share, one file's history, differences, a layer and a folder brought back, and a check of every byte.\n\n" +
+			"share, one file's history, differences, a layer and a folder brought back, which of two trainings is\n" +
+			"better, and a check of every byte.\n\n" +
 			"It works in a temporary folder, which is removed at the end unless --dir names one to keep.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.demo(cmd.Context(), dir) },
@@ -59,7 +60,7 @@ func (e *env) demo(ctx context.Context, dir string) error {
 		return usage("name a new folder", "%s is not empty", name(dir))
 	}
 	d := &demonstration{e: e, ctx: ctx, root: dir}
-	for _, act := range []func() error{d.open, d.keep, d.share, d.history, d.difference, d.look, d.element, d.loss, d.check} {
+	for _, act := range []func() error{d.open, d.keep, d.share, d.history, d.difference, d.look, d.element, d.loss, d.answer, d.check} {
 		if err := act(); err != nil {
 			return fmt.Errorf("demo: %w", err)
 		}

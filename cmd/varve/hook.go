@@ -14,7 +14,7 @@ import (
 )
 
 func hookVerb(e *env) *cobra.Command {
-	c := &cobra.Command{Use: "hook", Short: "Have git and a CI take snapshots by themselves", GroupID: "keep"}
+	c := &cobra.Command{Use: "hook", Short: "Have git and a CI take snapshots by themselves", GroupID: "experiment"}
 	var o hook.Options
 	install := &cobra.Command{
 		Use: "install git [--on EVENT,…]", Short: "Write hooks of git that take a snapshot",

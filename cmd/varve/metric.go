@@ -21,7 +21,7 @@ import (
 
 func metricVerb(e *env) *cobra.Command {
 	c := &cobra.Command{Use: "metric", Short: "What versions measured: add, import, list, plot", GroupID: "experiment"}
-	c.AddCommand(metricAdd(e), metricImport(e), metricList(e))
+	c.AddCommand(metricAdd(e), metricImport(e), metricList(e), metricServe(e), metricPareto(e))
 	return c
 }
 
@@ -464,5 +464,58 @@ func (e *env) draw(c plot.Chart, out string) error {
 		return fmt.Errorf("write %s: %w", name(out), cause(err))
 	}
 	e.say("drawn into %s", name(out))
+	return nil
+}
+
+type paretoJSON struct {
+	Schema  string              `json:"schema"`
+	Version int                 `json:"version"`
+	ID      string              `json:"id"`
+	Values  map[string]*float64 `json:"values"`
+	Best    bool                `json:"best"` // no other is at least as good in everything and better in something
+}
+
+func metricPareto(e *env) *cobra.Command {
+	return &cobra.Command{Use: "pareto METRIC=higher|lower…", Short: "Which versions no other beats in several metrics at once", Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return e.pareto(cmd.Context(), args) }}
+}
+
+func (e *env) pareto(ctx context.Context, args []string) error {
+	var goals []experiment.Goal
+	for _, a := range args {
+		metric, direction, ok := strings.Cut(a, "=")
+		if !ok || direction != experiment.Higher && direction != experiment.Lower {
+			return usage("", "metric pareto: %q: want METRIC=higher or METRIC=lower", a)
+		}
+		goals = append(goals, experiment.Goal{Metric: metric, Direction: direction})
+	}
+	_, l, err := e.lab(ctx, need{})
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	front, err := l.Pareto(ctx, goals)
+	if err != nil {
+		return err
+	}
+	for _, f := range front {
+		j := paretoJSON{"varve.pareto/1", f.Version, f.Snapshot, map[string]*float64{}, f.Best}
+		line := "  "
+		if f.Best {
+			line = "* "
+		}
+		line += fmt.Sprintf("%-6s", ref(f.Version))
+		for i, g := range goals {
+			j.Values[g.Metric] = orNull(f.Values[i])
+			line += fmt.Sprintf("  %s %s", g.Metric, orDash(f.Values[i]))
+		}
+		if e.json {
+			if err := e.emit(j); err != nil {
+				return err
+			}
+			continue
+		}
+		e.printf("%s\n", name(line))
+	}
 	return nil
 }

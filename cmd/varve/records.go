@@ -15,7 +15,7 @@ import (
 )
 
 func recordsVerb(e *env) *cobra.Command {
-	c := &cobra.Command{Use: "records", Short: "Look at records: feedback, metrics, runs", Hidden: true}
+	c := &cobra.Command{Use: "records", Short: "Look at records: runs, what they measured, feedback", GroupID: "experiment"}
 	var asked recordsFlags
 	flags := func(c *cobra.Command) *cobra.Command {
 		f := c.Flags()

@@ -17,7 +17,7 @@ import (
 func rollbackScriptVerb(e *env) *cobra.Command {
 	var o scriptFlags
 	c := &cobra.Command{
-		Use: "rollback-script REF -o DIR", Short: "Make scripts that put a version back", GroupID: "keep",
+		Use: "rollback-script REF -o DIR", Short: "Make scripts that put a version back", GroupID: "experiment",
 		Long: "Makes a folder with three programs that do the same: rollback.sh, rollback.ps1 and rollback.py. Without\n" +
 			"--self-contained they are small, and have a varve whose SHA-256 they know restore the version out of the vault.\n" +
 			"With it the version's files go with them, and neither varve nor the vault is needed.\n\n" +

@@ -11,12 +11,12 @@ import (
 func verbs(e *env) []*cobra.Command {
 	return []*cobra.Command{
 		snapVerb(e), statusVerb(e), diffVerb(e), restoreVerb(e), undoVerb(e), redoVerb(e),
-		logVerb(e), showVerb(e), lsVerb(e), catVerb(e), findVerb(e), manifestVerb(e), rollbackScriptVerb(e), hookVerb(e), statsVerb(e), ignoreVerb(e),
+		logVerb(e), showVerb(e), lsVerb(e), catVerb(e), findVerb(e), manifestVerb(e), statsVerb(e), ignoreVerb(e),
 		visualVerb(e), thumbVerb(e), elementVerb(e), timelineVerb(e), refsVerb(e), workspaceVerb(e), formatsVerb(e),
-		guardVerb(e), runVerb(e), metricVerb(e), compareVerb(e), rollbackVerb(e), bisectVerb(e), changelogVerb(e), criticalVerb(e),
+		guardVerb(e), runVerb(e), metricVerb(e), compareVerb(e), rollbackVerb(e), bisectVerb(e), changelogVerb(e), criticalVerb(e), rollbackScriptVerb(e), hookVerb(e), recordsVerb(e),
 		milestoneVerb(e), tagVerb(e), holdVerb(e),
 		keepVerb(e), forgetVerb(e), gcVerb(e), verifyVerb(e), repairVerb(e), copyVerb(e), initVerb(e), keyVerb(e), demoVerb(e), doctorVerb(e),
-		recordsVerb(e), configVerb(e), completionVerb(e), manVerb(e), versionVerb(e),
+		configVerb(e), completionVerb(e), manVerb(e), versionVerb(e),
 		exitCodesTopic(), referencesTopic(),
 	}
 }

@@ -86,10 +86,11 @@ func (c *Chart) check() error {
 	return errEmpty
 }
 
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+// greatest is the greatest value that has a place: differences must be finite.
+const greatest = math.MaxFloat64 / 4
 
 // holds reports whether an axis has a place for a value.
-func (a *Axis) holds(v float64) bool { return finite(v) && (!a.Log || v > 0) }
+func (a *Axis) holds(v float64) bool { return math.Abs(v) <= greatest && (!a.Log || v > 0) }
 
 func (c *Chart) drawn(p Point) bool { return c.X.holds(p.X) && c.Y.holds(p.Y) }
 

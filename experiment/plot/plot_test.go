@@ -73,7 +73,7 @@ func logs() Chart {
 func charts() map[string]Chart {
 	return map[string]Chart{"curves": curves(), "versions": versions(), "forest": forest(), "logs": logs(),
 		"one":  {Series: []Series{{Name: "one", Points: []Point{At(3, 7)}}}},
-		"huge": {Series: []Series{{Points: []Point{At(0, -math.MaxFloat64), At(1, math.MaxFloat64), At(2, math.Inf(1))}}}},
+		"huge": {Series: []Series{{Points: []Point{At(0, -4e307), At(1, 4e307), At(2, math.Inf(1)), At(3, math.MaxFloat64)}}}},
 		"fine": {Series: []Series{{Points: []Point{At(0, 1), At(1, 1+1e-15), At(2, 1+5e-16)}}}},
 		"zero": {Series: []Series{{Points: []Point{At(0, 0), At(1, 0)}}}}, "dust": {Series: []Series{{Points: []Point{At(0, 5e-324), At(1, 1e-323)}}}}}
 }

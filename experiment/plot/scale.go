@@ -25,13 +25,12 @@ func (s *scale) hold(v float64) {
 	s.low, s.top = min(s.low, v), max(s.top, v)
 }
 
-// bend is a value as the axis runs: its logarithm on a logarithmic one. The greatest values are halved, for their
-// difference must be finite.
+// bend is a value as the axis runs: its logarithm on a logarithmic one.
 func (s *scale) bend(v float64) float64 {
 	if s.axis.Log {
 		return math.Log10(v)
 	}
-	return max(-math.MaxFloat64/4, min(math.MaxFloat64/4, v))
+	return v
 }
 
 // settle gives a scale an extent, and some air.
@@ -113,7 +112,7 @@ func label(v, step float64, digits int) string {
 	if a := math.Abs(v); a >= 1e6 || digits > 6 {
 		n := 0 // digits after the first that the step needs
 		if d := math.Floor(math.Log10(a)) - math.Floor(math.Log10(step)); d > 0 {
-			n = int(min(d, 15))
+			n = int(min(d, 16))
 		}
 		return minus(strconv.FormatFloat(v, 'e', n, 64))
 	}

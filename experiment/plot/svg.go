@@ -16,7 +16,7 @@ func SVG(w io.Writer, c Chart) error {
 	}
 	width, height := Size(c)
 	v := &vectors{}
-	fmt.Fprintf(&v.b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="system-ui, Helvetica, Arial, sans-serif" font-size="%g" role="img">`+"\n", width, height, width, height, fontSize)
+	fmt.Fprintf(&v.b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="system-ui, Helvetica, Arial, sans-serif" font-size="%g" stroke="none" role="img">`+"\n", width, height, width, height, fontSize)
 	if c.Title != "" {
 		fmt.Fprintf(&v.b, "<title>%s</title>\n", escaped(c.Title))
 	}

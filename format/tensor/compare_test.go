@@ -106,7 +106,7 @@ func TestCompareAgainstArithmetic(t *testing.T) {
 				if special && (typ == I32 || typ == I8) {
 					t.Skip("integers are all numbers")
 				}
-				n := 3*blockElements + 77
+				n := 5*blockElements + 77 // so many that 16-bit numbers are counted
 				x, y := make([]float64, n), make([]float64, n)
 				for i := range x {
 					x[i] = r.NormFloat64() * 20
@@ -168,6 +168,41 @@ func TestCompareAgainstArithmetic(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestSmallTensors: those of few 16-bit numbers are summed in another way, with the same result.
+func TestSmallTensors(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, n := range []int{1, 7, 1000} {
+		x, y := make([]float64, n), make([]float64, n)
+		for i := range x {
+			x[i] = r.NormFloat64()
+			y[i] = x[i] + 0.1
+		}
+		for _, typ := range []Type{BF16, F16} {
+			a, b := encode(typ, x), encode(typ, y)
+			newDecoder(typ, false).decode(x, a)
+			newDecoder(typ, false).decode(y, b)
+			var old, new file
+			old.add("w", typ, a, int64(n))
+			new.add("w", typ, b, int64(n))
+			c, err := Compare(t.Context(), old.side(), new.side(), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			delta, most, _ := naive(x, y)
+			if p := &c.Pairs[0]; !near(p.Delta, delta, 1e-12) || !near(p.Most, most, 1e-12) || p.Words != int64(n) {
+				t.Errorf("%d of %s: %+v", n, typ, p)
+			}
+		}
+	}
+	var old, new file // two zeros are not the same word
+	old.add("w", F32, []byte{0, 0, 0, 0, 0, 0, 128, 63}, 2)
+	new.add("w", F32, []byte{0, 0, 0, 128, 0, 0, 128, 63}, 2)
+	c, err := Compare(t.Context(), old.side(), new.side(), Options{})
+	if p := &c.Pairs[0]; err != nil || p.Verdict != Changed || p.Equal != 1 || p.Delta != 0 || p.Relative != 0 {
+		t.Errorf("0 and -0: %+v, %v", p, err)
 	}
 }
 

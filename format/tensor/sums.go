@@ -51,16 +51,9 @@ type sums struct {
 
 func newSums() *sums { return &sums{a: newSide(), b: newSide()} }
 
-// wide prepares for a type of 16 bits.
-func (s *sums) wide(t Type) {
-	s.countA, s.countB, s.number = make([]int64, 1<<16), make([]int64, 1<<16), make([]float32, 1<<16)
-	for i := range s.number {
-		if t == BF16 {
-			s.number[i] = math.Float32frombits(uint32(i) << 16)
-		} else {
-			s.number[i] = half(uint16(i))
-		}
-	}
+// wide prepares for a type of 16 bits, whose numbers are those of a table.
+func (s *sums) wide(table []float32) {
+	s.countA, s.countB, s.number = make([]int64, 1<<16), make([]int64, 1<<16), table
 }
 
 // add16 sums blocks of 16-bit numbers: what is of one side follows from how often each of the 65,536 occurs.

@@ -25,7 +25,7 @@ const (
 	// joinMax: a region up to this size joins the one before it, if both are alike and touch.
 	joinMax = 64 << 10
 	// joinNamed: of regions with names only those up to this size join, and one another only: a larger one keeps its
-	// chunks wherever it stands and whatever stands beside it, for which a chunk's records, some 100 bytes, are paid.
+	// chunks wherever it stands and whatever stands beside it, for which a chunk's records, some 130 bytes, are paid.
 	joinNamed = 4 << 10
 	// typedClass cuts at multiples from the region's start, so that elements have the same place in every
 	// version: they change where they are, and are not inserted.

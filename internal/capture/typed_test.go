@@ -37,7 +37,7 @@ func (l *lockedRand) Read(p []byte) (int, error) {
 
 // A vault in memory, and the folder that is kept in it.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	store  *store.Memory
 	db     *object.DB
 	disk   disk.Dir
@@ -47,10 +47,11 @@ type rig struct {
 	deltas int64
 
 	regions func(name string, r io.ReaderAt, size int64) []capture.Region
+	workers int
 }
 
-func newRig(t *testing.T) *rig {
-	r := &rig{t: t, store: store.NewMemory(), clock: 1_800_000_000_000_000_000}
+func newRig(t testing.TB) *rig {
+	r := &rig{t: t, workers: 2, store: store.NewMemory(), clock: 1_800_000_000_000_000_000}
 	r.disk = disk.NewMemory(disk.MemoryOptions{Now: func() int64 { r.clock += 1e6; return r.clock }}).Root()
 	db, err := object.Create(t.Context(), r.store, false, r.options())
 	if err != nil {
@@ -81,7 +82,7 @@ func (r *rig) snap() {
 	r.t.Helper()
 	r.clock += 3600e9 // so long that files have been quiet
 	err := r.db.Write(r.t.Context(), object.Who{Host: "test"}, func(ctx context.Context, s *object.Session) error {
-		res, err := capture.Run(ctx, r.db, s, capture.Options{Root: r.disk, Parent: r.latest, Regions: r.regions, SHA256: true, Workers: 2, Level: seal.Fast,
+		res, err := capture.Run(ctx, r.db, s, capture.Options{Root: r.disk, Parent: r.latest, Regions: r.regions, SHA256: true, Workers: r.workers, Level: seal.Fast,
 			Now: func() time.Time { return time.Unix(0, r.clock) }, Sleep: func(context.Context, time.Duration) error { return nil }, Granularity: time.Millisecond})
 		if err == nil && len(res.Errors) > 0 {
 			err = fmt.Errorf("%v", res.Errors)
@@ -408,6 +409,31 @@ func TestArraysAreKnownWhereverTheyStand(t *testing.T) {
 				}
 				if got, err := r.read("model"); err != nil || !bytes.Equal(got, file) {
 					t.Fatalf("%d bytes back, %v", len(got), err)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkTyped captures weights by one worker into a vault in memory: for the first time, and after a step.
+func BenchmarkTyped(b *testing.B) {
+	for _, width := range []int{2, 4} {
+		raw := weights(1, 32<<20, width)
+		next := trained(2, raw, width, 1e-5)
+		for _, again := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%d/again=%t", width, again), func(b *testing.B) {
+				b.SetBytes(int64(len(raw)))
+				for b.Loop() {
+					b.StopTimer()
+					r := newRig(b)
+					r.workers = 1
+					r.write("model", markedFile(1400, width, raw))
+					if again {
+						r.snap()
+						r.write("model", markedFile(1400, width, next))
+					}
+					b.StartTimer()
+					r.snap()
 				}
 			})
 		}

@@ -38,11 +38,11 @@ func (s *scan) rank(rows []uint32, name string) (r ranking, g grouped, ok bool, 
 		if err != nil {
 			return r, g, false, err
 		}
-		r = rankLongs(rows, func(i uint32) int64 { return int64(col.u32[i]) }, func(v int64) any {
+		r = rankCodes(rows, col.u32, func(v uint32) any {
 			if v == 0 {
 				return nil
 			}
-			return texts[uint32(v)]
+			return texts[v]
 		})
 	case flags:
 		r = rankLongs(rows, func(i uint32) int64 { return int64(col.u8[i]) }, func(v int64) any {
@@ -92,15 +92,17 @@ func (s *scan) rank(rows []uint32, name string) (r ranking, g grouped, ok bool, 
 // rankLongs numbers values: through an array where they lie close together.
 func rankLongs(rows []uint32, get func(uint32) int64, key func(int64) any) ranking {
 	r := ranking{of: make([]uint32, len(rows))}
+	values := make([]int64, len(rows))
 	low, high := int64(math.MaxInt64), int64(math.MinInt64)
-	for _, i := range rows {
+	for k, i := range rows {
 		v := get(i)
+		values[k] = v
 		low, high = min(low, v), max(high, v)
 	}
 	if len(rows) > 0 && uint64(high)-uint64(low) < dense {
 		at := make([]uint32, high-low+1)
-		for k, i := range rows {
-			v := get(i) - low
+		for k, v := range values {
+			v -= low
 			if at[v] == 0 {
 				r.keys = append(r.keys, key(v+low))
 				at[v] = uint32(len(r.keys))
@@ -111,8 +113,7 @@ func rankLongs(rows []uint32, get func(uint32) int64, key func(int64) any) ranki
 	}
 	at := map[int64]uint32{}
 	last, number := int64(0), uint32(0)
-	for k, i := range rows {
-		v := get(i)
+	for k, v := range values {
 		if number == 0 || v != last {
 			if last, number = v, at[v]; number == 0 {
 				r.keys = append(r.keys, key(v))
@@ -125,10 +126,33 @@ func rankLongs(rows []uint32, get func(uint32) int64, key func(int64) any) ranki
 	return r
 }
 
+// rankCodes is rankLongs of codes.
+func rankCodes(rows, codes []uint32, key func(uint32) any) ranking {
+	top := uint32(0)
+	for _, i := range rows {
+		top = max(top, codes[i])
+	}
+	if top >= dense {
+		return rankLongs(rows, func(i uint32) int64 { return int64(codes[i]) }, func(v int64) any { return key(uint32(v)) })
+	}
+	r := ranking{of: make([]uint32, len(rows))}
+	at := make([]uint32, top+1)
+	for k, i := range rows {
+		v := codes[i]
+		if at[v] == 0 {
+			r.keys = append(r.keys, key(v))
+			at[v] = uint32(len(r.keys))
+		}
+		r.of[k] = at[v] - 1
+	}
+	return r
+}
+
 // sums are of one group.
 type sums struct {
 	count, measured int
 	sum, min, max   float64
+	lost            float64 // what the sum lost in rounding
 }
 
 func (s *sums) add(f float64) {
@@ -139,7 +163,13 @@ func (s *sums) add(f float64) {
 		s.min, s.max = f, f
 	}
 	s.measured++
-	s.sum += f
+	sum := s.sum + f
+	if math.Abs(s.sum) >= math.Abs(f) { // Neumaier, as SQLite does
+		s.lost += s.sum - sum + f
+	} else {
+		s.lost += f - sum + s.sum
+	}
+	s.sum = sum
 	s.min, s.max = min(s.min, f), max(s.max, f)
 }
 
@@ -190,6 +220,9 @@ func (s *scan) group(q *Query, by []string) (out []Group, ok bool, err error) {
 		}
 	}
 	for i, g := range groups {
+		if !math.IsInf(g.lost, 0) && g.lost == g.lost {
+			g.sum += g.lost
+		}
 		group := Group{Count: g.count, Measured: g.measured, Sum: g.sum, Min: g.min, Max: g.max}
 		if g.measured > 0 {
 			group.Mean = g.sum / float64(g.measured)

@@ -42,14 +42,14 @@ type index struct {
 
 // openIndex opens the index in a file, "" for memory, and makes its tables where there are none.
 func openIndex(ctx context.Context, file, vault string) (*index, error) {
-	pragmas := "?_txlock=immediate&_pragma=busy_timeout(60000)&_pragma=cache_size(-65536)&_pragma=temp_store(memory)"
+	pragmas := "?_txlock=immediate&_pragma=busy_timeout(60000)&_pragma=cache_size(-131072)&_pragma=temp_store(memory)"
 	name := ":memory:" + pragmas
 	if file != "" {
 		path := filepath.ToSlash(file)
 		if !strings.HasPrefix(path, "/") {
 			path = "/" + path // a drive's letter
 		}
-		name = "file://" + (&url.URL{Path: path}).EscapedPath() + pragmas + "&_pragma=journal_mode(wal)&_pragma=synchronous(normal)"
+		name = "file://" + (&url.URL{Path: path}).EscapedPath() + pragmas + "&_pragma=journal_mode(wal)&_pragma=synchronous(normal)&_pragma=wal_autocheckpoint(8000)"
 	}
 	db, err := sql.Open("sqlite", name)
 	if err != nil {

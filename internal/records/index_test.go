@@ -170,6 +170,31 @@ func TestKilledBeforeIndex(t *testing.T) {
 	}
 }
 
+// TestStoreGoesBack: when a vault was put back to an earlier state, the index forgets what is there no more.
+func TestStoreGoesBack(t *testing.T) {
+	m := newMachine(t)
+	r := m.open(t, feedback())
+	said(t, r, 200)
+	var names []string
+	for o, err := range m.store.List(t.Context(), "records/") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, o.Name)
+	}
+	if err := m.store.Delete(t.Context(), names[2]); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []*records.Records{r, m.open(t, feedback())} {
+		if err := x.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := x.Count(t.Context(), records.Query{Kind: "feedback"}); err != nil || n != 150 {
+			t.Errorf("%d, %v", n, err)
+		}
+	}
+}
+
 // TestProcessesAtOnce: several handles append to and ask one index at once, as several processes do; each sees its own at
 // once, all see all in the end, and the index is that of all segments.
 func TestProcessesAtOnce(t *testing.T) {

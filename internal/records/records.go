@@ -12,9 +12,10 @@
 //
 // # Bytes
 //
-// A file v<version>-<32 hex digits>.db below the vault's folder in the cache, in the clear and readable by its owner
-// only; SQLite keeps two more beside it. It has a table with the entities of each declared kind, a column a field, one
-// for all kinds that nobody declared, and tables of words for fields that are searched. Nobody else may rely on it.
+// A file v<version>-<32 hex digits>.db, SQLite's, below the vault's folder in the cache, in the clear and readable by
+// its owner only, with two more beside it. It has a table with the entities of each declared kind, a column a field, one
+// for all kinds that nobody declared, tables of words for fields that are searched, and the fields that are declared
+// with Index once more, column by column. Each row and each block of a column has a checksum. Nobody else may rely on it.
 package records
 
 import (

@@ -19,9 +19,38 @@ type scan struct {
 	t      *table
 	change int64
 	rest   []Where // conditions that the columns do not answer
-	tests  []func(i uint32) bool
+	tests  []test
 	only   []uint32 // if not nil, the only rows that there are to look at, in order
 }
+
+// A test says which rows to keep. That a code is one of a column is what is asked most, and is a loop of its own.
+type test struct {
+	holds func(i uint32) bool
+	codes []uint32
+	code  uint32
+}
+
+func (t *test) keep(rows []uint32) []uint32 {
+	n := 0
+	if t.holds == nil {
+		for _, i := range rows {
+			if t.codes[i] == t.code {
+				rows[n] = i
+				n++
+			}
+		}
+		return rows[:n]
+	}
+	for _, i := range rows {
+		if t.holds(i) {
+			rows[n] = i
+			n++
+		}
+	}
+	return rows[:n]
+}
+
+func (s *scan) test(holds func(i uint32) bool) { s.tests = append(s.tests, test{holds: holds}) }
 
 // at returns the column by which a field is known; ok is false if there is none.
 func (s *scan) at(name string) (col *column, t FieldType, ok bool, err error) {
@@ -40,8 +69,21 @@ func (s *scan) at(name string) (col *column, t FieldType, ok bool, err error) {
 			return nil, t, false, nil
 		}
 	}
-	col, err = s.x.column(s.ctx, s.q, s.change, s.t, c, how)
+	col, err = s.column(c, how)
 	return col, t, true, err
+}
+
+// column returns a column, which must be as long as all are.
+func (s *scan) column(c int, w width) (*column, error) {
+	alive, err := s.x.column(s.ctx, s.q, s.change, s.t, colAlive, flags)
+	if err != nil || c == colAlive {
+		return alive, err
+	}
+	col, err := s.x.column(s.ctx, s.q, s.change, s.t, c, w)
+	if err == nil && col.len() != alive.len() {
+		err = errRow
+	}
+	return col, err
 }
 
 // field is the number of a declared field's column.
@@ -53,11 +95,6 @@ func (x *index) scanning(ctx context.Context, q queryer, t *table, query *Query)
 	if err := q.QueryRowContext(ctx, "SELECT v FROM meta WHERE k = 'change'").Scan(&s.change); err != nil {
 		return nil, err
 	}
-	alive, err := x.column(ctx, q, s.change, t, colAlive, flags)
-	if err != nil {
-		return nil, err
-	}
-	s.tests = append(s.tests, func(i uint32) bool { return alive.u8[i] == 2 })
 	where := slices.Clone(query.Where)
 	if query.Project != "" {
 		where = append(where, Where{nameProject, "=", query.Project})
@@ -183,21 +220,25 @@ func (s *scan) texts(w Where, col *column) error {
 	switch {
 	case len(good) == 1:
 		for n := range good {
-			s.tests = append(s.tests, func(i uint32) bool { return u[i] == n != not })
+			if not {
+				s.test(func(i uint32) bool { return u[i] != n })
+			} else {
+				s.tests = append(s.tests, test{codes: u, code: n})
+			}
 		}
 	case len(good) == 0:
-		s.tests = append(s.tests, func(uint32) bool { return not })
+		s.test(func(uint32) bool { return not })
 	default:
 		top := slices.Max(slices.Collect(keysOf(good)))
 		if top > 1<<24 {
-			s.tests = append(s.tests, func(i uint32) bool { return good[u[i]] != not })
+			s.test(func(i uint32) bool { return good[u[i]] != not })
 			return nil
 		}
 		flat := make([]bool, top+1)
 		for n := range good {
 			flat[n] = true
 		}
-		s.tests = append(s.tests, func(i uint32) bool { n := u[i]; return (n <= top && flat[n]) != not })
+		s.test(func(i uint32) bool { n := u[i]; return (n <= top && flat[n]) != not })
 	}
 	return nil
 }
@@ -253,9 +294,9 @@ func (s *scan) numbers(w Where, col *column, values []any) error {
 			}
 		}
 		if col.w == floats {
-			s.tests = append(s.tests, func(i uint32) bool { return part[col.f64[i]] })
+			s.test(func(i uint32) bool { return part[col.f64[i]] })
 		} else {
-			s.tests = append(s.tests, func(i uint32) bool { return !none(i) && whole[get(i)] })
+			s.test(func(i uint32) bool { return !none(i) && whole[get(i)] })
 		}
 		return nil
 	case "=", "==", "!=", "<", "<=", ">", ">=":
@@ -265,18 +306,18 @@ func (s *scan) numbers(w Where, col *column, values []any) error {
 	}
 	f, n, ok := as(values[0])
 	if !ok && w.Op != "=" && w.Op != "==" && w.Op != "!=" {
-		s.tests = append(s.tests, func(uint32) bool { return false })
+		s.test(func(uint32) bool { return false })
 		return nil
 	}
 	if !ok {
-		s.tests = append(s.tests, func(i uint32) bool { return none(i) == (w.Op != "!=") })
+		s.test(func(i uint32) bool { return none(i) == (w.Op != "!=") })
 		return nil
 	}
 	if col.w == floats {
-		s.tests = append(s.tests, compareFloats(w.Op, col.f64, f))
+		s.test(compareFloats(w.Op, col.f64, f))
 		return nil
 	}
-	s.tests = append(s.tests, compareLongs(w.Op, get, none, n))
+	s.test(compareLongs(w.Op, get, none, n))
 	return nil
 }
 
@@ -327,34 +368,32 @@ func (c *column) number() (get func(uint32) int64, none func(uint32) bool) {
 
 // rows returns the numbers of the rows for which all tests hold, ascending.
 func (s *scan) rows() ([]uint32, error) {
-	alive, err := s.x.column(s.ctx, s.q, s.change, s.t, colAlive, flags)
+	alive, err := s.column(colAlive, flags)
 	if err != nil {
 		return nil, err
 	}
-	var out []uint32
+	var rows []uint32
 	if s.only != nil {
 		for _, i := range s.only {
-			if int(i) < alive.len() && s.test(i, 0) {
-				out = append(out, i)
+			if int(i) < alive.len() && alive.u8[i] == 2 {
+				rows = append(rows, i)
 			}
 		}
 	} else {
-		for i := range uint32(alive.len()) {
-			if alive.u8[i] == 2 && s.test(i, 1) {
-				out = append(out, i)
+		rows = make([]uint32, alive.len())
+		n := 0
+		for i, is := range alive.u8 {
+			rows[n] = uint32(i)
+			if is == 2 {
+				n++
 			}
 		}
+		rows = rows[:n]
 	}
-	return s.others(out)
-}
-
-func (s *scan) test(i uint32, from int) bool {
-	for _, t := range s.tests[from:] {
-		if !t(i) {
-			return false
-		}
+	for i := range s.tests {
+		rows = s.tests[i].keep(rows)
 	}
-	return true
+	return s.others(rows)
 }
 
 // others leaves the rows for which the conditions hold that the columns do not know.
@@ -410,152 +449,6 @@ func listed(w Where) ([]any, error) {
 		out[i] = list.Index(i).Interface()
 	}
 	return out, nil
-}
-
-// sorted puts rows in the order of a query, as far as the first top of them; ok is false if the columns do not know it.
-func (s *scan) sorted(rows []uint32, q *Query, top int) (ok bool, err error) {
-	var keys []func(a, b uint32) int
-	if q.Order != "" && q.Order != nameFirst {
-		col, _, known, err := s.at(q.Order)
-		if err != nil || !known {
-			return false, err
-		}
-		by, err := s.comparing(col, q.Order)
-		if err != nil {
-			return false, err
-		}
-		keys = append(keys, by)
-	}
-	var first, counter, writer *column
-	for _, c := range []struct {
-		to **column
-		c  int
-	}{{&first, colFirst}, {&counter, colCounter}, {&writer, colWriter}} {
-		if *c.to, err = s.x.column(s.ctx, s.q, s.change, s.t, c.c, stampColumn(c.c)); err != nil {
-			return false, err
-		}
-	}
-	names, err := s.writers()
-	if err != nil {
-		return false, err
-	}
-	keys = append(keys, func(a, b uint32) int {
-		return cmp.Or(cmp.Compare(first.i64[a], first.i64[b]), cmp.Compare(counter.u32[a], counter.u32[b]), strings.Compare(names[writer.u32[a]], names[writer.u32[b]]))
-	})
-	by := func(a, b uint32) int {
-		for _, k := range keys {
-			if c := k(a, b); c != 0 {
-				if q.Descending {
-					return -c
-				}
-				return c
-			}
-		}
-		return 0
-	}
-	if top > 0 && top < len(rows)/8 {
-		selectFirst(rows, top, by)
-		rows = rows[:top]
-	}
-	slices.SortFunc(rows, by)
-	return true, nil
-}
-
-// writers are the names of all writers.
-func (s *scan) writers() (map[uint32]string, error) {
-	rows, err := s.q.QueryContext(s.ctx, "SELECT n, name FROM writers")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	out := map[uint32]string{}
-	for rows.Next() {
-		var n uint32
-		var name string
-		if err := rows.Scan(&n, &name); err != nil {
-			return nil, err
-		}
-		out[n] = name
-	}
-	return out, rows.Err()
-}
-
-// comparing compares rows by a column; none is first, as SQL has it.
-func (s *scan) comparing(col *column, name string) (func(a, b uint32) int, error) {
-	switch col.w {
-	case floats:
-		return func(a, b uint32) int { return cmp.Compare(col.f64[a], col.f64[b]) }, nil // NaN is first
-	case longs:
-		return func(a, b uint32) int { return cmp.Compare(col.i64[a], col.i64[b]) }, nil
-	case flags:
-		return func(a, b uint32) int { return cmp.Compare(col.u8[a], col.u8[b]) }, nil
-	}
-	texts, err := s.texted(s.field(name))
-	if err != nil {
-		return nil, err
-	}
-	codes := slices.Collect(func(yield func(uint32) bool) {
-		for n := range texts {
-			if !yield(n) {
-				return
-			}
-		}
-	})
-	slices.SortFunc(codes, func(a, b uint32) int { return strings.Compare(texts[a], texts[b]) })
-	rank := make(map[uint32]int, len(codes))
-	for i, n := range codes {
-		rank[n] = i + 1
-	}
-	return func(a, b uint32) int { return cmp.Compare(rank[col.u32[a]], rank[col.u32[b]]) }, nil
-}
-
-// texted are the texts of a column by their codes.
-func (s *scan) texted(c int) (map[uint32]string, error) {
-	rows, err := s.q.QueryContext(s.ctx, "SELECT n, s FROM texts WHERE t = ? AND c = ?", s.t.number, c)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	out := map[uint32]string{}
-	for rows.Next() {
-		var n uint32
-		var text string
-		if err := rows.Scan(&n, &text); err != nil {
-			return nil, err
-		}
-		out[n] = text
-	}
-	return out, rows.Err()
-}
-
-// selectFirst moves the first n rows in order before the others: quickselect.
-func selectFirst(rows []uint32, n int, by func(a, b uint32) int) {
-	lo, hi := 0, len(rows)-1
-	for lo < hi {
-		p := rows[lo+(hi-lo)/2]
-		i, j := lo, hi
-		for i <= j {
-			for by(rows[i], p) < 0 {
-				i++
-			}
-			for by(rows[j], p) > 0 {
-				j--
-			}
-			if i <= j {
-				rows[i], rows[j] = rows[j], rows[i]
-				i++
-				j--
-			}
-		}
-		switch {
-		case n <= j:
-			hi = j
-		case n >= i:
-			lo = i
-		default:
-			return
-		}
-	}
 }
 
 // reading does fn within one view of the index.

@@ -16,7 +16,7 @@ type FieldType uint8
 // The types of fields. A value of another type than is declared is kept, and is passed over by filters and groups.
 const (
 	Text   FieldType = iota + 1 // a string
-	Number                      // an integer or a floating-point number
+	Number                      // kept as it is written, and compared and added up as a float64
 	Time                        // a time.Time: RFC 3339 text
 	Flag                        // true or false
 	JSON                        // anything else
@@ -164,7 +164,10 @@ func (t *table) create() []string {
 		out = append(out, fmt.Sprintf("CREATE VIRTUAL TABLE %s USING fts5(%s, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 2')",
 			t.words(), strings.Join(cols, ", ")),
 			// Words are gathered in so many bytes of memory before they are written.
-			fmt.Sprintf("INSERT INTO %[1]s (%[1]s, rank) VALUES ('hashsize', 33554432)", t.words()))
+			fmt.Sprintf("INSERT INTO %[1]s (%[1]s, rank) VALUES ('hashsize', 16777216)", t.words()),
+			// Merging what was written before, each word again, is put off as long as asking does not suffer.
+			fmt.Sprintf("INSERT INTO %[1]s (%[1]s, rank) VALUES ('automerge', 16)", t.words()),
+			fmt.Sprintf("INSERT INTO %[1]s (%[1]s, rank) VALUES ('crisismerge', 32)", t.words()))
 	}
 	return out
 }

@@ -5,8 +5,9 @@ import "slices"
 // Adjustment is a way to judge several p values together.
 type Adjustment int
 
-// Bonferroni, Holm and Hochberg bound the chance of one false finding (Hochberg: where the tests are independent or positively dependent); BH bounds
-// the share of false ones among the findings, BY does under every dependence. Source: R: p.adjust.
+// Bonferroni, Holm and Hochberg bound the chance of one false finding (Hochberg: where the tests are independent or
+// positively dependent); BH bounds the share of false ones among the findings, BY does under every dependence. Source:
+// R: p.adjust.
 const (
 	Holm Adjustment = iota
 	Hochberg

@@ -50,9 +50,9 @@ func rocCovariance(a, b roc) float64 {
 	return covariance(a.positive, b.positive)/float64(len(a.positive)) + covariance(a.negative, b.negative)/float64(len(a.negative))
 }
 
-// AUROC is the area under the ROC curve of scores that are high for true labels, with DeLong's standard error; it tests the area
-// against ½ + o.Null. Estimate: the area; Interval: within [0, 1]. An area of 0 or 1 has no variance: its interval is NaN and its p that of an
-// infinite z. Source: DeLong, DeLong and Clarke-Pearson (1988); R: pROC::ci.auc.
+// AUROC is the area under the ROC curve of scores that are high for true labels, with DeLong's standard error; it tests
+// the area against ½ + o.Null. Estimate: the area; Interval: within [0, 1]. An area of 0 or 1 has no variance: its
+// interval is NaN and its p that of an infinite z. Source: DeLong, DeLong and Clarke-Pearson (1988); R: pROC::ci.auc.
 func AUROC(labels []bool, scores []float64, o Options) (Outcome, error) {
 	if err := o.check(0); err != nil {
 		return Outcome{}, err
@@ -72,7 +72,8 @@ func AUROC(labels []bool, scores []float64, o Options) (Outcome, error) {
 	return out, nil
 }
 
-// DeLong tests whether two scores of the same cases have the same area under their ROC curves. Estimate and Interval: area(a) − area(b). R: pROC::roc.test(paired=TRUE).
+// DeLong tests whether two scores of the same cases have the same area under their ROC curves. Estimate and Interval:
+// area(a) − area(b). R: pROC::roc.test(paired=TRUE).
 func DeLong(labels []bool, a, b []float64, o Options) (Outcome, error) {
 	if err := o.check(0); err != nil {
 		return Outcome{}, err

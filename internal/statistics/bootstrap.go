@@ -15,8 +15,9 @@ type Bootstrap struct {
 	Level float64 // 0 means 0.95
 }
 
-// SmallBootstrap is the number of values (pairs, clusters) below which a bootstrap interval covers too little: at 10 a side a percentile
-// interval of 95 % covers 91 %. The functions refuse nothing between 2 and this; who shows the interval must.
+// SmallBootstrap is the number of values (pairs, clusters) below which a bootstrap interval covers too little: at 10 a
+// side a percentile interval of 95 % covers 91 %. The functions refuse nothing between 2 and this; who shows the
+// interval must.
 const SmallBootstrap = 20
 
 func (b Bootstrap) check(least int, samples ...[]float64) error {
@@ -32,8 +33,8 @@ func (b Bootstrap) outcome(method string, estimate float64, i Interval) Outcome 
 
 func (b Bootstrap) draws() int { return max(b.Draws, LeastDraws) }
 
-// BCa is the bias-corrected and accelerated interval of a statistic of one sample. The statistic must not keep or alter its argument, and must
-// be finite on every resample. Source: Efron (1987); Efron and Tibshirani (1993), §14.3.
+// BCa is the bias-corrected and accelerated interval of a statistic of one sample. The statistic must not keep or alter
+// its argument, and must be finite on every resample. Source: Efron (1987); Efron and Tibshirani (1993), §14.3.
 func (b Bootstrap) BCa(x []float64, statistic func([]float64) float64) (Outcome, error) {
 	if err := b.check(2, x); err != nil {
 		return Outcome{}, err
@@ -90,8 +91,8 @@ func (b Bootstrap) BCaPaired(x, y []float64, statistic func(x, y []float64) floa
 	return b.bca("bootstrap BCa, paired", statistic(x, y), draws, influence)
 }
 
-// BCaClusters is the interval of a statistic of all values of several clusters (players, folds), which are drawn whole, since
-// values of one cluster are not independent.
+// BCaClusters is the interval of a statistic of all values of several clusters (players, folds), which are drawn whole,
+// since values of one cluster are not independent.
 func (b Bootstrap) BCaClusters(clusters [][]float64, statistic func([]float64) float64) (Outcome, error) {
 	if err := b.check(1, clusters...); err != nil {
 		return Outcome{}, err
@@ -179,8 +180,8 @@ func (b Bootstrap) bca(method string, estimate float64, draws, influence []float
 	return b.outcome(method, estimate, i), nil
 }
 
-// Studentised is the bootstrap-t interval of mean(x). It is second-order correct, and wide where values are few. Source: Efron and Tibshirani
-// (1993), §12.5.
+// Studentised is the bootstrap-t interval of mean(x). It is second-order correct, and wide where values are few.
+// Source: Efron and Tibshirani (1993), §12.5.
 func (b Bootstrap) Studentised(x []float64) (Outcome, error) {
 	if err := b.check(2, x); err != nil {
 		return Outcome{}, err
@@ -195,7 +196,8 @@ func (b Bootstrap) Studentised(x []float64) (Outcome, error) {
 	}), nil
 }
 
-// StudentisedTwo is the bootstrap-t interval of mean(x) − mean(y) of independent samples; that of pairs is Studentised of their differences.
+// StudentisedTwo is the bootstrap-t interval of mean(x) − mean(y) of independent samples; that of pairs is Studentised
+// of their differences.
 func (b Bootstrap) StudentisedTwo(x, y []float64) (Outcome, error) {
 	if err := b.check(2, x, y); err != nil {
 		return Outcome{}, err

@@ -8,8 +8,8 @@ import (
 	"varve/internal/statistics/distribution"
 )
 
-// Posterior is what is known about the place of a change among n positions in order: at place c, what is before c is as of old, and c and what
-// follows is changed.
+// Posterior is what is known about the place of a change among n positions in order: at place c, what is before c is as
+// of old, and c and what follows is changed.
 type Posterior struct {
 	P []float64 // probability of each place; they sum to 1
 }
@@ -51,8 +51,9 @@ func (p Posterior) Credible(level float64) []int {
 	return order
 }
 
-// Next is the position whose observation tells most about the place of the change: where changed and unchanged are closest to equally
-// likely. An observation that errs with a fixed rate has its greatest expected information there, whatever the rate. Positions that skip names are left out; −1 where all are.
+// Next is the position whose observation tells most about the place of the change: where changed and unchanged are
+// closest to equally likely. An observation that errs with a fixed rate has its greatest expected information there,
+// whatever the rate. Positions that skip names are left out; −1 where all are.
 func (p Posterior) Next(skip func(int) bool) int {
 	next, least := -1, math.Inf(1)
 	var changed float64
@@ -92,8 +93,8 @@ func checkPlaces(n int, prior []float64) error {
 	return nil
 }
 
-// ChangePoint is the posterior from observations that are wrong with probability flip, 0 ≤ flip < ½, from a prior that nil makes uniform. Observations that no place
-// explains (flip 0, contradictory) are an error.
+// ChangePoint is the posterior from observations that are wrong with probability flip, 0 ≤ flip < ½, from a prior that
+// nil makes uniform. Observations that no place explains (flip 0, contradictory) are an error.
 func ChangePoint(n int, probes []Probe, flip float64, prior []float64) (Posterior, error) {
 	if err := checkPlaces(n, prior); err != nil {
 		return Posterior{}, err
@@ -156,8 +157,9 @@ type Reading struct {
 	Value float64
 }
 
-// ChangePointMean is the posterior from readings that are normal about one mean before the change and another after, with one unknown variance; means flat and variance as 1/σ², integrated
-// out. Places without readings on both sides are not possible; three readings are the least.
+// ChangePointMean is the posterior from readings that are normal about one mean before the change and another after,
+// with one unknown variance; means flat and variance as 1/σ², integrated out. Places without readings on both sides are
+// not possible; three readings are the least.
 func ChangePointMean(n int, readings []Reading, prior []float64) (Posterior, error) {
 	if err := checkPlaces(n, prior); err != nil {
 		return Posterior{}, err
@@ -195,8 +197,9 @@ func ChangePointMean(n int, readings []Reading, prior []float64) (Posterior, err
 	return fromLogs(logs)
 }
 
-// ChangePointRate is the posterior from counts of events (crashes) with their exposure (sessions, hours) at each position: a Poisson rate that rises once, or falls where
-// falls is true; both rates have the prior Gamma(½, 0), integrated out. Place 0, where nothing is before, is not possible.
+// ChangePointRate is the posterior from counts of events (crashes) with their exposure (sessions, hours) at each
+// position: a Poisson rate that rises once, or falls where falls is true; both rates have the prior Gamma(½, 0),
+// integrated out. Place 0, where nothing is before, is not possible.
 func ChangePointRate(counts []int, exposure []float64, falls bool, prior []float64) (Posterior, error) {
 	n := len(counts)
 	if err := checkPlaces(n, prior); err != nil {

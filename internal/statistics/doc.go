@@ -1,12 +1,13 @@
-// Package statistics has the tests, intervals, effect sizes and plans with which two versions of something measured are compared.
+// Package statistics has the tests, intervals, effect sizes and plans with which two versions of something measured are
+// compared.
 //
-// It promises: pure functions without input, output, clock or hidden chance. What draws at random takes a seed and says it in
-// its result, and the same seed gives the same result on every machine. Exact methods are exact also with ties, up to the size
-// that each function names; above it the named approximation is used and Outcome.Exact is false. A value that is not
-// finite, or too few values, is an error and never a NaN that looks like a result.
+// It promises: pure functions without input, output, clock or hidden chance. What draws at random takes a seed and says
+// it in its result, and the same seed gives the same draws on every machine. Exact methods are exact also with ties, up
+// to the size that each function names; above it the named approximation is used and Outcome.Exact is false. A value
+// that is not finite, or too few values, is an error and never a NaN that looks like a result.
 //
-// Where R (4.2) or SciPy (1.10) have a function of the same purpose, its definition is followed to the last digits that they
-// agree on; each function says where it differs. The judgement in words is made in package verdict.
+// Where R (4.2) or SciPy (1.10) have a function of the same purpose, its definition is followed to the last digits that
+// they agree on; each function says where it differs. The judgement in words is made in package verdict.
 package statistics
 
 import (
@@ -57,6 +58,9 @@ type Options struct {
 	Tail  Tail
 	Level float64 // of the confidence interval; 0 means 0.95
 	Null  float64 // the difference that the null hypothesis names
+
+	// NoInterval has the rank tests leave out the shift and its interval, which take longer than p.
+	NoInterval bool
 }
 
 func (o Options) level() float64 {

@@ -62,8 +62,8 @@ func A12(a, b []float64) (float64, error) {
 	return wins / float64(len(a)) / float64(len(b)), nil
 }
 
-// GeometricRatio is the ratio of the geometric means of a and b, all positive, with the test and interval of Welch's t of the logarithms. Estimate
-// and Interval: the ratio; o.Null is the logarithm of the ratio tested.
+// GeometricRatio is the ratio of the geometric means of a and b, all positive, with the test and interval of Welch's t
+// of the logarithms. Estimate and Interval: the ratio; o.Null is the logarithm of the ratio tested.
 func GeometricRatio(a, b []float64, o Options) (Outcome, error) {
 	la, err := logs(a)
 	if err != nil {
@@ -109,8 +109,9 @@ func logs(x []float64) ([]float64, error) {
 	return out, nil
 }
 
-// QuantileInterval is the p-quantile of x with the interval between two of its values that covers it with at least the level, whatever the
-// distribution. A side is infinite where the values are too few; coverage is that of the interval. Source: David and Nagaraja, Order Statistics, §7.1.
+// QuantileInterval is the p-quantile of x with the interval between two of its values that covers it with at least the
+// level, whatever the distribution. A side is infinite where the values are too few; coverage is that of the interval.
+// Source: David and Nagaraja, Order Statistics, §7.1.
 func QuantileInterval(x []float64, p, level float64) (quantile float64, i Interval, coverage float64, err error) {
 	o := Options{Level: level}
 	if err := o.check(1, x); err != nil {

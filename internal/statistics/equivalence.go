@@ -10,8 +10,9 @@ import (
 // A Difference tests one-sided about o.Null, as Welch, Paired and Score do.
 type Difference func(o Options) (Outcome, error)
 
-// Equivalence is the test by two one-sided tests that a difference lies between low and high. P is the greater of the two; Interval is that of
-// level 1 − 2·(1 − level), which lies inside exactly where the test finds equivalence at 1 − level. Source: Schuirmann (1987).
+// Equivalence is the test by two one-sided tests that a difference lies between low and high. P is the greater of the
+// two; Interval is that of level 1 − 2·(1 − level), which lies inside exactly where the test finds equivalence at 1 −
+// level. Source: Schuirmann (1987).
 func Equivalence(test Difference, low, high float64, o Options) (Outcome, error) {
 	if !(low < high) {
 		return Outcome{}, fmt.Errorf("margins %g and %g: %w: the first is below the second", low, high, ErrInput)
@@ -46,8 +47,9 @@ func NonInferiority(test Difference, margin float64, o Options) (Outcome, error)
 	return out, err
 }
 
-// Score tests the difference a − b of two independent proportions against o.Null with the standard error under that hypothesis. Statistic: z.
-// Estimate: the difference; Interval: the values that the test does not reject. Source: Farrington and Manning (1990); statsmodels: test_proportions_2indep(method="score", correction=False).
+// Score tests the difference a − b of two independent proportions against o.Null with the standard error under that
+// hypothesis. Statistic: z. Estimate: the difference; Interval: the values that the test does not reject. Source:
+// Farrington and Manning (1990); statsmodels: test_proportions_2indep(method="score", correction=False).
 func Score(a, b Count, o Options) (Outcome, error) {
 	if err := checkCounts(o, a, b); err != nil {
 		return Outcome{}, err
@@ -95,8 +97,8 @@ func scoreZ(a, b Count, d float64) float64 {
 	return off / se
 }
 
-// restricted is the most likely proportion of a where it is d above that of b: the root of the derivative of the log likelihood, which
-// falls all the way.
+// restricted is the most likely proportion of a where it is d above that of b: the root of the derivative of the log
+// likelihood, which falls all the way.
 func restricted(a, b Count, d float64) float64 {
 	x, n, y, m := float64(a.Hits), float64(a.Of), float64(b.Hits), float64(b.Of)
 	low, high := max(0, d), min(1, 1+d)

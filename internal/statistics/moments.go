@@ -73,7 +73,8 @@ func sortedQuantile(s []float64, p float64) float64 {
 // Median is the 0.5-quantile.
 func Median(x []float64) float64 { return Quantile(x, 0.5) }
 
-// Ranks returns the rank of each value from 1, equal values sharing their mean rank, and Σ(t³−t) over the groups of t equal values.
+// Ranks returns the rank of each value from 1, equal values sharing their mean rank, and Σ(t³−t) over the groups of t
+// equal values.
 func Ranks(x []float64) (ranks []float64, ties float64) {
 	order := make([]int, len(x))
 	for i := range order {

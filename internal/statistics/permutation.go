@@ -5,16 +5,18 @@ import (
 	"slices"
 )
 
-// Most orders that a permutation test enumerates, and the draws that it makes beyond, where the caller does not say more.
+// Most orders that a permutation test enumerates, and the draws that it makes beyond, where the caller does not say
+// more.
 const (
 	MostEnumerated = 1_000_000
 	LeastDraws     = 10_000
 )
 
-// Permutation tests the difference of two means by all C(m+n, m) ways to share out the values; where they are more than MostEnumerated, by
-// draws (at least LeastDraws) with p = (1+hits)/(1+draws), which is valid for every number of draws. Statistic and Estimate: mean(a) − mean(b). Two-sided p is twice the
-// smaller tail. Assumes that under the null hypothesis the values could have been on either side. Source: Fisher (1935); Phipson and Smyth (2010) for the
-// one; SciPy: permutation_test.
+// Permutation tests the difference of two means by all C(m+n, m) ways to share out the values; where they are more than
+// MostEnumerated, by draws (at least LeastDraws) with p = (1+hits)/(1+draws), which is valid for every number of draws.
+// Statistic and Estimate: mean(a) − mean(b). Two-sided p is twice the smaller tail. Assumes that under the null
+// hypothesis the values could have been on either side. Source: Fisher (1935); Phipson and Smyth (2010) for the one;
+// SciPy: permutation_test.
 func Permutation(a, b []float64, seed uint64, draws int, o Options) (Outcome, error) {
 	if err := o.check(1, a, b); err != nil {
 		return Outcome{}, err
@@ -105,8 +107,8 @@ func eachSum(x []float64, k int, so float64, note func(float64)) {
 	}
 }
 
-// SignFlip tests whether the mean of the differences d is o.Null by all 2ⁿ signs, or by draws as Permutation does. Statistic and Estimate: mean(d).
-// Assumes that under the null hypothesis each difference is symmetric about o.Null.
+// SignFlip tests whether the mean of the differences d is o.Null by all 2ⁿ signs, or by draws as Permutation does.
+// Statistic and Estimate: mean(d). Assumes that under the null hypothesis each difference is symmetric about o.Null.
 func SignFlip(d []float64, seed uint64, draws int, o Options) (Outcome, error) {
 	if err := o.check(1, d); err != nil {
 		return Outcome{}, err

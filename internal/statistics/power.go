@@ -16,8 +16,9 @@ const (
 	Pairs
 )
 
-// PowerT is the power of a two-sided t test at level alpha with n a side (n pairs) where the true difference is delta standard deviations (of the differences, for pairs).
-// As in R, the tail on the wrong side is not counted. n need not be whole. R: power.t.test(n, delta, sig.level=alpha).
+// PowerT is the power of a two-sided t test at level alpha with n a side (n pairs) where the true difference is delta
+// standard deviations (of the differences, for pairs). As in R, the tail on the wrong side is not counted. n need not
+// be whole. R: power.t.test(n, delta, sig.level=alpha).
 func PowerT(design Design, n, delta, alpha float64) float64 {
 	df, scale := 2*(n-1), math.Sqrt(n/2)
 	if design == Pairs {
@@ -63,7 +64,8 @@ func checkPlan(alpha, power float64) error {
 	return nil
 }
 
-// DetectableT is the least difference, in standard deviations, that n a side (pairs) find with the power: the minimum detectable effect.
+// DetectableT is the least difference, in standard deviations, that n a side (pairs) find with the power: the minimum
+// detectable effect.
 func DetectableT(design Design, n, alpha, power float64) (float64, error) {
 	if err := checkPlan(alpha, power); err != nil {
 		return 0, err
@@ -87,7 +89,8 @@ func PowerProportions(n, p1, p2, alpha float64) float64 {
 	return distribution.Normal{}.Lower((math.Sqrt(n)*d - z*math.Sqrt((p1+p2)*(1-(p1+p2)/2))) / math.Sqrt(p1*(1-p1)+p2*(1-p2)))
 }
 
-// SizeProportions is the n a side that finds p2 beside p1 with the power. It is not rounded up. R: power.prop.test(p1, p2, power)$n.
+// SizeProportions is the n a side that finds p2 beside p1 with the power. It is not rounded up. R: power.prop.test(p1,
+// p2, power)$n.
 func SizeProportions(p1, p2, alpha, power float64) (float64, error) {
 	if err := checkPlan(alpha, power); err != nil {
 		return 0, err
@@ -105,7 +108,8 @@ func DetectableProportion(n, p1, alpha, power float64) float64 {
 	return distribution.Root(func(p2 float64) float64 { return PowerProportions(n, p1, p2, alpha) - power }, p1+1e-12, 1-1e-12)
 }
 
-// MinimumP is the least two-sided p value that a rank or permutation test of the design can ever give: m and n a side, or m pairs.
+// MinimumP is the least two-sided p value that a rank or permutation test of the design can ever give: m and n a side,
+// or m pairs.
 func MinimumP(design Design, m, n int) float64 {
 	if design == Pairs {
 		return min(1, math.Exp2(1-float64(m)))

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestInvariance: moving or stretching both sides, changing the order of values and exchanging the sides do what they must.
+// TestInvariance: moving or stretching both sides, changing the order of values and exchanging the sides do what they
+// must.
 func TestInvariance(t *testing.T) {
 	r := rand.New(rand.NewPCG(23, 1))
 	o := Options{}
@@ -214,6 +215,11 @@ func TestSeeds(t *testing.T) {
 		t.Errorf("seeds 7, 7, 8 give %v %v %v", one.P, again.P, other.P)
 	}
 	near(t, "permutation beside t", one.P, must[Outcome](t)(Pooled(a, b, Options{})).P, 0.15)
+	// Sides that do not overlap: no draw is as far, and the one that was seen still counts.
+	apart := must[Outcome](t)(Permutation(upTo(20, 0), upTo(20, 100), 7, 0, Options{}))
+	flipped := must[Outcome](t)(SignFlip(upTo(40, 0), 7, 0, Options{}))
+	near(t, "least p of draws", apart.P, 2.0/(LeastDraws+1), 1e-12)
+	near(t, "least p of draws", flipped.P, 2.0/(LeastDraws+1), 1e-12)
 	s := Bootstrap{Seed: 7}
 	x, y := must[Outcome](t)(s.BCa(a, Mean)), must[Outcome](t)(s.BCa(a, Mean))
 	if x.Interval != y.Interval || x.Seed != 7 {
@@ -225,7 +231,8 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// TestBootstrapIsTheWholeOne: with four values all 256 resamples can be gone through; the interval from draws is that from all of them.
+// TestBootstrapIsTheWholeOne: with four values all 256 resamples can be gone through; the interval from draws is that
+// from all of them.
 func TestBootstrapIsTheWholeOne(t *testing.T) {
 	x := []float64{1, 2, 4, 9.5}
 	var all []float64
@@ -247,6 +254,19 @@ func TestBootstrapIsTheWholeOne(t *testing.T) {
 	if paired.Interval != got.Interval {
 		t.Errorf("pairs with 0: %v, and single values %v", paired.Interval, got.Interval)
 	}
+}
+
+// TestBCaAgainstSciPy: scipy.stats.bootstrap(method='BCa', n_resamples=2e6) of skewed values, where bias and
+// acceleration both move the ends by far more than chance does.
+func TestBCaAgainstSciPy(t *testing.T) {
+	x, y := []float64{0.1, 0.4, 0.5, 0.9, 1.1, 1.3, 1.8, 2.2, 3.9, 7.5, 11, 20}, []float64{0.2, 0.3, 0.8, 1, 1.2, 2.5, 2.6, 6, 9}
+	b := Bootstrap{Seed: 3, Draws: 300_000}
+	one := must[Outcome](t)(b.BCa(x, Mean)).Interval
+	near(t, "low", one.Low, 1.9, 0.01)
+	near(t, "high", one.High, 9.145, 0.01)
+	two := must[Outcome](t)(b.BCaTwo(x, y, func(x, y []float64) float64 { return Mean(x) - Mean(y) })).Interval
+	near(t, "low of two", two.Low, -1.42777777, 0.015)
+	near(t, "high of two", two.High, 6.27777777, 0.01)
 }
 
 // TestPareto: what is not beaten, by hand.
@@ -288,6 +308,13 @@ func TestChangePoint(t *testing.T) {
 			next := p.Next(nil)
 			seen = append(seen, Probe{next, next >= at})
 		}
+	}
+	fell := must[Posterior](t)(ChangePointRate([]int{9, 11, 10, 1, 0, 1}, []float64{10, 10, 10, 10, 10, 10}, true, nil))
+	if fell.Best() != 3 || fell.P[3] < 0.9 {
+		t.Errorf("a rate that fell at 3: %v", fell.P)
+	}
+	if rose := must[Posterior](t)(ChangePointRate([]int{9, 11, 10, 1, 0, 1}, []float64{10, 10, 10, 10, 10, 10}, false, nil)); rose.Best() == 3 {
+		t.Errorf("the same as a rise: %v", rose.P)
 	}
 	r := rand.New(rand.NewPCG(41, 1))
 	var readings []Reading

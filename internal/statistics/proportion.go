@@ -28,7 +28,8 @@ func checkCounts(o Options, counts ...Count) error {
 	return o.check(0)
 }
 
-// Wilson is the score interval of one proportion, without continuity correction. Source: E. B. Wilson (1927); R: prop.test(correct=FALSE)$conf.int.
+// Wilson is the score interval of one proportion, without continuity correction. Source: E. B. Wilson (1927); R:
+// prop.test(correct=FALSE)$conf.int.
 func Wilson(c Count, level float64) (Interval, error) {
 	o := Options{Level: level}
 	if err := checkCounts(o, c); err != nil {
@@ -48,8 +49,8 @@ func Wilson(c Count, level float64) (Interval, error) {
 	return Interval{max(0, low), min(1, high)}, nil
 }
 
-// Newcombe is the hybrid score interval of the difference a − b of two independent proportions. Source: R. G. Newcombe (1998), method 10; statsmodels:
-// confint_proportions_2indep(method="newcomb").
+// Newcombe is the hybrid score interval of the difference a − b of two independent proportions. Source: R. G. Newcombe
+// (1998), method 10; statsmodels: confint_proportions_2indep(method="newcomb").
 func Newcombe(a, b Count, level float64) (Interval, error) {
 	wa, err := Wilson(a, level)
 	if err != nil {
@@ -63,8 +64,8 @@ func Newcombe(a, b Count, level float64) (Interval, error) {
 	return Interval{pa - pb - math.Hypot(pa-wa.Low, wb.High-pb), pa - pb + math.Hypot(wa.High-pa, pb-wb.Low)}, nil
 }
 
-// ProportionTest is the χ² test of two independent proportions, with Yates' correction or without; two-sided. Estimate: the difference a − b;
-// Interval: Wald's, with the same correction. R: prop.test.
+// ProportionTest is the χ² test of two independent proportions, with Yates' correction or without; two-sided. Estimate:
+// the difference a − b; Interval: Wald's, with the same correction. R: prop.test.
 func ProportionTest(a, b Count, yates bool, o Options) (Outcome, error) {
 	if err := checkCounts(o, a, b); err != nil {
 		return Outcome{}, err
@@ -88,8 +89,8 @@ func ProportionTest(a, b Count, yates bool, o Options) (Outcome, error) {
 	return Outcome{Method: method, Statistic: z * z, DF: 1, P: math.Erfc(z / math.Sqrt2), Estimate: delta, Interval: Interval{max(-1, delta-half), min(1, delta+half)}}, nil
 }
 
-// BinomialTest is the exact test of one proportion against p0; two-sided it adds all outcomes that are not more likely. Estimate: the share; Interval: Clopper and
-// Pearson's. R: binom.test.
+// BinomialTest is the exact test of one proportion against p0; two-sided it adds all outcomes that are not more likely.
+// Estimate: the share; Interval: Clopper and Pearson's. R: binom.test.
 func BinomialTest(c Count, p0 float64, o Options) (Outcome, error) {
 	if err := checkCounts(o, c); err != nil {
 		return Outcome{}, err
@@ -169,8 +170,8 @@ func clopperPearson(c Count, o Options) Interval {
 	return Interval{low(alpha / 2), high(alpha / 2)}
 }
 
-// PoissonRatio tests exactly whether two rates are equal: a events in exposure ta against b in tb. Estimate and Interval: the ratio of the rates. It is the binomial
-// test of a among a+b. R: poisson.test(c(a, b), c(ta, tb)).
+// PoissonRatio tests exactly whether two rates are equal: a events in exposure ta against b in tb. Estimate and
+// Interval: the ratio of the rates. It is the binomial test of a among a+b. R: poisson.test(c(a, b), c(ta, tb)).
 func PoissonRatio(a int, ta float64, b int, tb float64, o Options) (Outcome, error) {
 	if err := checkValues(0, []float64{ta, tb}); err != nil {
 		return Outcome{}, err
@@ -192,8 +193,8 @@ func PoissonRatio(a int, ta float64, b int, tb float64, o Options) (Outcome, err
 	return out, nil
 }
 
-// McNemarExact tests paired yes/no outcomes: onlyA pairs where only a said yes, onlyB where only b did. Estimate: the share of a among them; Interval: Clopper and
-// Pearson's. It is the binomial test against one half.
+// McNemarExact tests paired yes/no outcomes: onlyA pairs where only a said yes, onlyB where only b did. Estimate: the
+// share of a among them; Interval: Clopper and Pearson's. It is the binomial test against one half.
 func McNemarExact(onlyA, onlyB int, o Options) (Outcome, error) {
 	if onlyA < 0 || onlyB < 0 {
 		return Outcome{}, fmt.Errorf("%d, %d: %w", onlyA, onlyB, ErrInput)
@@ -223,8 +224,8 @@ func McNemar(onlyA, onlyB int, correct bool) (Outcome, error) {
 	return Outcome{Method: "McNemar χ²", Statistic: x, DF: 1, P: distribution.ChiSquared{DF: 1}.Upper(x), Estimate: e, Interval: i}, nil
 }
 
-// PairedDifference is the interval of the difference of two proportions of the same trials: both, only a, only b, neither. Source: Newcombe
-// (1998), "Interval estimation for the difference between paired proportions", method 10.
+// PairedDifference is the interval of the difference of two proportions of the same trials: both, only a, only b,
+// neither. Source: Newcombe (1998), "Interval estimation for the difference between paired proportions", method 10.
 func PairedDifference(both, onlyA, onlyB, neither int, level float64) (float64, Interval, error) {
 	n := both + onlyA + onlyB + neither
 	a, b := Count{both + onlyA, n}, Count{both + onlyB, n}

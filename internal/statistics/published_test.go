@@ -57,7 +57,8 @@ func near(t *testing.T, what string, got, want, within float64) {
 	t.Errorf("%s = %.12g, want %.12g (off by %.2g)", what, got, want, math.Abs(got-want)/math.Abs(want))
 }
 
-// TestPublished: values of R 4.2.2 and SciPy 1.10 for the examples of their manuals, to 1e-8, which is what they are printed with.
+// TestPublished: values of R 4.2.2 and SciPy 1.10 for the examples of their manuals, to 1e-8, which is what they are
+// printed with.
 func TestPublished(t *testing.T) {
 	const e = 1e-8
 	o, ok := Options{}, must[Outcome](t)

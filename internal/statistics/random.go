@@ -2,8 +2,8 @@ package statistics
 
 import "math/bits"
 
-// random is xoshiro256** (Blackman and Vigna 2018), seeded by SplitMix64: the same draws from the same seed on every machine, whatever the
-// version of Go.
+// random is xoshiro256** (Blackman and Vigna 2018), seeded by SplitMix64: the same draws from the same seed on every
+// machine, whatever the version of Go.
 type random struct{ s [4]uint64 }
 
 func newRandom(seed uint64) *random {

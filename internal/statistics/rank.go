@@ -27,10 +27,10 @@ const (
 // mostExact bounds the work of an exact distribution that was asked for by name, in values a side.
 const mostExact = 100
 
-// MannWhitney tests whether values of a tend to be greater than those of b (Wilcoxon rank sum test). Statistic: U, the number of
-// pairs with a > b, ties counting half; Estimate and Interval: the Hodges–Lehmann shift as Shift has it. The exact distribution is that of
-// the mid-ranks at hand, all orders alike; two-sided p is twice the smaller tail. Source: Mann and Whitney (1947); R: wilcox.test; ties exactly
-// as by enumeration.
+// MannWhitney tests whether values of a tend to be greater than those of b (Wilcoxon rank sum test). Statistic: U, the
+// number of pairs with a > b, ties counting half; Estimate and Interval: the Hodges–Lehmann shift as Shift has it. The
+// exact distribution is that of the mid-ranks at hand, all orders alike; two-sided p is twice the smaller tail. Source:
+// Mann and Whitney (1947); R: wilcox.test; ties exactly as by enumeration.
 func MannWhitney(a, b []float64, way Way, o Options) (Outcome, error) {
 	if err := o.check(1, a, b); err != nil {
 		return Outcome{}, err
@@ -56,7 +56,9 @@ func MannWhitney(a, b []float64, way Way, o Options) (Outcome, error) {
 		out.Method += " normal"
 		out.P = o.Tail.normalRank(u-m*n/2, sd, way != Normal)
 	}
-	out.Estimate, out.Interval, _ = Shift(a, b, o.level())
+	if out.Estimate, out.Interval = none(); !o.NoInterval {
+		out.Estimate, out.Interval, _ = Shift(a, b, o.level())
+	}
 	return out, nil
 }
 
@@ -111,8 +113,8 @@ func wholeRanks(ranks []float64) (whole []int, unit int) {
 	return whole, unit
 }
 
-// subsetSums returns the probability of each sum of m of the ranks, from the least one on. Every addition is of positive numbers, so the
-// relative error stays below 1e-13.
+// subsetSums returns the probability of each sum of m of the ranks, from the least one on. Every addition is of
+// positive numbers, so the relative error stays below 1e-13.
 func subsetSums(ranks []int, m int) (p []float64, least int) {
 	sorted := slices.Clone(ranks)
 	slices.Sort(sorted)
@@ -164,9 +166,9 @@ const (
 	PrattZeros
 )
 
-// SignedRank is Wilcoxon's signed rank test of the differences d about o.Null. Statistic: V, the sum of the ranks of the positive ones. The
-// exact distribution is that of all signs given the ranks, so ties are exact. Estimate and Interval: as Centre has them. Assumes
-// differences that are symmetric about their centre. R: wilcox.test(d).
+// SignedRank is Wilcoxon's signed rank test of the differences d about o.Null. Statistic: V, the sum of the ranks of
+// the positive ones. The exact distribution is that of all signs given the ranks, so ties are exact. Estimate and
+// Interval: as Centre has them. Assumes differences that are symmetric about their centre. R: wilcox.test(d).
 func SignedRank(d []float64, zeros Zeros, way Way, o Options) (Outcome, error) {
 	if err := o.check(1, d); err != nil {
 		return Outcome{}, err
@@ -191,7 +193,9 @@ func SignedRank(d []float64, zeros Zeros, way Way, o Options) (Outcome, error) {
 		out.Method += " normal"
 		out.P = o.Tail.normalRank(v-all/2, math.Sqrt(squares/4), way != Normal)
 	}
-	out.Estimate, out.Interval, _ = Centre(d, o.level())
+	if out.Estimate, out.Interval = none(); !o.NoInterval {
+		out.Estimate, out.Interval, _ = Centre(d, o.level())
+	}
 	return out, nil
 }
 

@@ -6,14 +6,16 @@ import (
 	"testing"
 )
 
-// A reference is a value computed elsewhere; the expression is beside it. x, y, u, v, big, bog, d are as in TestReferences.
+// A reference is a value computed elsewhere; the expression is beside it. x, y, u, v, big, bog, d are as in
+// TestReferences.
 type reference struct {
 	from string
 	want float64
 	got  float64
 }
 
-// TestReferences: R 4.2.2 ("scipy" and "statsmodels" name SciPy 1.10.1 and statsmodels 0.13) over tiny, tied, zero, extreme and large input, to 1e-10.
+// TestReferences: R 4.2.2 ("scipy" and "statsmodels" name SciPy 1.10.1 and statsmodels 0.13) over tiny, tied, zero,
+// extreme and large input, to 1e-10.
 func TestReferences(t *testing.T) {
 	x, y := []float64{1.2, 3.4, 2.2, 5.1, 0.7, 2.2}, []float64{2.9, 4.4, 6.1, 2.2, 7.3}
 	u, v := []float64{1, 2}, []float64{4, 9}
@@ -96,7 +98,7 @@ func admissions() []Stratum {
 // TestReferencesCounts: the same for counts and plans.
 func TestReferencesCounts(t *testing.T) {
 	ok := must[Outcome](t)
-	o, less, greater := Options{}, Options{Tail: Less}, Options{Tail: Greater}
+	o, less := Options{}, Options{Tail: Less}
 	p := func(out Outcome, err error) float64 { t.Helper(); return ok(out, err).P }
 	low := func(out Outcome, err error) float64 { t.Helper(); return ok(out, err).Interval.Low }
 	high := func(out Outcome, err error) float64 { t.Helper(); return ok(out, err).Interval.High }
@@ -165,6 +167,19 @@ func TestReferencesCounts(t *testing.T) {
 		{`survdiff(Surv(time,status)~x,aml)$chisq`, 3.3963886989776, ok(LogRank(leukemia())).Statistic},
 	} {
 		near(t, c.from, c.got, c.want, 1e-10)
+	}
+}
+
+// TestReferencesSearched: values that others find by searching, families, and published intervals.
+func TestReferencesSearched(t *testing.T) {
+	ok := must[Outcome](t)
+	o, less, greater := Options{}, Options{Tail: Less}, Options{Tail: Greater}
+	p := func(out Outcome, err error) float64 { t.Helper(); return ok(out, err).P }
+	side := func(i Interval, err error) Interval { t.Helper(); return must[Interval](t)(i, err) }
+	// Where the probabilities are too small for a number, the interval still is one.
+	apart := ok(Fisher(Count{10000, 10000}, Count{0, 10000}, o))
+	if !(apart.Interval.Low > 1e5 && apart.Interval.Low < 1e9) || !math.IsInf(apart.Interval.High, 1) || apart.P > 1e-300 {
+		t.Errorf("sides wholly apart: %+v", apart)
 	}
 	// SciPy searches by chance, and stops short of the peak.
 	for _, c := range []struct {

@@ -7,15 +7,15 @@ import (
 	"varve/internal/statistics/distribution"
 )
 
-// A Sequence carries the evidence of a test that is looked at again and again: its p value is valid however often one looks, and whenever one stops. The
-// zero value has seen nothing.
+// A Sequence carries the evidence of a test that is looked at again and again: its p value is valid however often one
+// looks, and whenever one stops. The zero value has seen nothing.
 type Sequence struct {
 	Looks int
 	Best  float64 // greatest likelihood ratio so far
 }
 
-// Look takes in the likelihood ratio of one look, and returns the p value so far: 1 over the greatest ratio. Source: Ville (1939); Johari, Koomen,
-// Pekelis and Walsh, "Peeking at A/B tests" (2017).
+// Look takes in the likelihood ratio of one look, and returns the p value so far: 1 over the greatest ratio. Source:
+// Ville (1939); Johari, Koomen, Pekelis and Walsh, "Peeking at A/B tests" (2017).
 func (s *Sequence) Look(ratio float64) float64 {
 	s.Looks++
 	if ratio > s.Best {
@@ -32,9 +32,10 @@ func (s *Sequence) P() float64 {
 	return 1 / s.Best
 }
 
-// NormalMixture is the likelihood ratio of the mixture sequential test: an estimate delta with variance v (σ²(1/m+1/n) for two means), its true value under
-// the alternative normal with standard deviation tau, against 0. Needs a known variance; with one that was estimated from under a hundred values
-// the error exceeds its bound: then TMixture is right. Source: Johari et al. (2017), eq. 11, with V/n = v.
+// NormalMixture is the likelihood ratio of the mixture sequential test: an estimate delta with variance v (σ²(1/m+1/n)
+// for two means), its true value under the alternative normal with standard deviation tau, against 0. Needs a known
+// variance; with one that was estimated from under a hundred values the error exceeds its bound: then TMixture is
+// right. Source: Johari et al. (2017), eq. 11, with V/n = v.
 func NormalMixture(delta, v, tau float64) float64 {
 	t := tau * tau
 	return math.Sqrt(v/(v+t)) * math.Exp(delta*delta*t/(2*v*(v+t)))
@@ -47,9 +48,10 @@ func NormalSequence(delta, v, tau, level float64) Interval {
 	return Interval{delta - half, delta + half}
 }
 
-// TMixture is the ratio for a t statistic with unknown variance: the effect in units of the standard deviation is normal with standard deviation g under the alternative;
-// n is the number of values (pairs), or mn/(m+n) for two samples of equal variance; df the degrees of freedom. For normal values it is valid
-// from the first look on. Source: Gönen et al. (2005); Hendriksen, de Heide and Grünwald (2021) for its validity.
+// TMixture is the ratio for a t statistic with unknown variance: the effect in units of the standard deviation is
+// normal with standard deviation g under the alternative; n is the number of values (pairs), or mn/(m+n) for two
+// samples of equal variance; df the degrees of freedom. For normal values it is valid from the first look on. Source:
+// Gönen et al. (2005); Hendriksen, de Heide and Grünwald (2021) for its validity.
 func TMixture(t, n, df, g float64) float64 {
 	r := 1 + n*g*g
 	return math.Exp(-math.Log(r)/2 + (df+1)/2*(math.Log1p(t*t/df)-math.Log1p(t*t/(df*r))))
@@ -67,7 +69,8 @@ func TSequence(delta, se, n, df, g, level float64) Interval {
 	return Interval{delta - half, delta + half}
 }
 
-// BetaBinomial is the ratio for hits of n trials against a share p0, the share being Beta(a, b) under the alternative. Exact for each number of looks.
+// BetaBinomial is the ratio for hits of n trials against a share p0, the share being Beta(a, b) under the alternative.
+// Exact for each number of looks.
 func BetaBinomial(c Count, p0, a, b float64) (float64, error) {
 	if err := checkCounts(Options{}, c); err != nil {
 		return math.NaN(), err
@@ -114,9 +117,10 @@ func BinomialSequence(c Count, a, b, level float64) (Interval, error) {
 	return i, nil
 }
 
-// Shares is the sequential test of two proportions that come in blocks: under the null hypothesis both are the same, whatever it is. Its ratio of each block is of the shares expected from
-// the blocks before, so it is exact with any number of looks. The zero value starts with Beta(½, ½) on both sides. Source: Turner, Ly and Grünwald
-// (2021), "Generic E-variables for exact sequential k-sample tests".
+// Shares is the sequential test of two proportions that come in blocks: under the null hypothesis both are the same,
+// whatever it is. Its ratio of each block is of the shares expected from the blocks before, so it is exact with any
+// number of looks. The zero value starts with Beta(½, ½) on both sides. Source: Turner, Ly and Grünwald (2021),
+// "Generic E-variables for exact sequential k-sample tests".
 type Shares struct {
 	Sequence
 	a, b Count

@@ -8,10 +8,11 @@ import (
 	"varve/internal/statistics/distribution"
 )
 
-// Shift is the Hodges–Lehmann estimate of how far a lies above b, the median of all a−b, with the confidence interval that belongs to the
-// Mann–Whitney test: from the exact distribution without ties up to ExactRanks values a side (so with ties it errs to the wide side), from
-// the normal one above. Where the level cannot be reached with so few values, the interval is the widest there is. Memory and time are
-// O((m+n)·64). Source: Hollander, Wolfe and Chicken, §4.2–4.3; R: wilcox.test(conf.int=TRUE).
+// Shift is the Hodges–Lehmann estimate of how far a lies above b, the median of all a−b, with the confidence interval
+// that belongs to the Mann–Whitney test: from the exact distribution without ties up to ExactRanks values a side (so
+// with ties it errs to the wide side), from the normal one above. Where the level cannot be reached with so few values,
+// the interval is the widest there is. Memory and time are O((m+n)·64). Source: Hollander, Wolfe and Chicken, §4.2–4.3;
+// R: wilcox.test(conf.int=TRUE).
 func Shift(a, b []float64, level float64) (float64, Interval, error) {
 	o := Options{Level: level}
 	if err := o.check(1, a, b); err != nil {
@@ -37,8 +38,8 @@ func Shift(a, b []float64, level float64) (float64, Interval, error) {
 	return middle(m*n, at), around(m*n, cut, at), nil
 }
 
-// Centre is the Hodges–Lehmann estimate of the centre of x, the median of all means of two (Walsh averages), with the interval that belongs to
-// the signed rank test, as Shift has it. Source: as Shift, §3.2–3.3.
+// Centre is the Hodges–Lehmann estimate of the centre of x, the median of all means of two (Walsh averages), with the
+// interval that belongs to the signed rank test, as Shift has it. Source: as Shift, §3.2–3.3.
 func Centre(x []float64, level float64) (float64, Interval, error) {
 	o := Options{Level: level}
 	if err := o.check(1, x); err != nil {
@@ -87,8 +88,8 @@ func around(n, cut int, at func(int) float64) Interval {
 	return Interval{at(cut), at(n - cut + 1)}
 }
 
-// smallest returns the k-th smallest of all x[i]−y[j], or of all (x[i]+x[j])/2 with i ≤ j, of sorted values. It halves the range of floats,
-// counting pairs, so nothing of size m·n is held.
+// smallest returns the k-th smallest of all x[i]−y[j], or of all (x[i]+x[j])/2 with i ≤ j, of sorted values. It halves
+// the range of floats, counting pairs, so nothing of size m·n is held.
 func smallest(k int, x, y []float64, minus bool) float64 {
 	count := func(limit float64) int {
 		if minus {
@@ -152,10 +153,10 @@ func unordered(u uint64) float64 {
 	return math.Float64frombits(^u)
 }
 
-// BrunnerMunzel tests whether a value of a is as likely above as below one of b, without assuming equal shapes or spreads. Estimate and
-// Interval: P(a > b) + ½P(a = b). Statistic: t, positive where a is greater. Where the samples do not overlap it has no variance and is
-// refused: MannWhitney then has the exact answer. Below ten values a side the p value is too small. Source: Brunner and Munzel (2000); SciPy:
-// brunnermunzel(b, a).
+// BrunnerMunzel tests whether a value of a is as likely above as below one of b, without assuming equal shapes or
+// spreads. Estimate and Interval: P(a > b) + ½P(a = b). Statistic: t, positive where a is greater. Where the samples do
+// not overlap it has no variance and is refused: MannWhitney then has the exact answer. Below ten values a side the p
+// value is too small. Source: Brunner and Munzel (2000); SciPy: brunnermunzel(b, a).
 func BrunnerMunzel(a, b []float64, o Options) (Outcome, error) {
 	if err := o.check(2, a, b); err != nil {
 		return Outcome{}, err
@@ -182,8 +183,9 @@ func placementVariance(overall, group []float64) float64 {
 	return Variance(differences(overall, within))
 }
 
-// KolmogorovSmirnov tests whether two samples come from the same distribution. Statistic: the greatest distance D of the two distribution
-// functions. Exact given the ties where len(a)·len(b) ≤ 10⁶, else by Kolmogorov's limit. Two-sided only. R: ks.test (exact up to 10⁴ there).
+// KolmogorovSmirnov tests whether two samples come from the same distribution. Statistic: the greatest distance D of
+// the two distribution functions. Exact given the ties where len(a)·len(b) ≤ 10⁶, else by Kolmogorov's limit. Two-sided
+// only. R: ks.test (exact up to 10⁴ there).
 func KolmogorovSmirnov(a, b []float64) (Outcome, error) {
 	if err := checkValues(1, a, b); err != nil {
 		return Outcome{}, err
@@ -223,8 +225,8 @@ func kolmogorov(a, b []float64, exact bool) Outcome {
 	return out
 }
 
-// crossing is the share of all orders in which the distance reaches most somewhere that values differ. It adds up the share itself and not its
-// complement, so small p values keep their digits.
+// crossing is the share of all orders in which the distance reaches most somewhere that values differ. It adds up the
+// share itself and not its complement, so small p values keep their digits.
 func crossing(pooled []float64, m, n, most int) float64 {
 	row := make([]float64, n+1)
 	for i := 0; i <= m; i++ {

@@ -1,6 +1,7 @@
 package statistics
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -16,7 +17,8 @@ func repetitions(few int) int {
 	return few
 }
 
-// mostOf is the greatest number of hits of n that a rate of at most p gives but once in 10⁴; at full size it is 5.5 % where p is 5 %.
+// mostOf is the greatest number of hits of n that a rate of at most p gives but once in 10⁴; at full size it is 5.5 %
+// where p is 5 %.
 func mostOf(n int, p float64) int {
 	if *long {
 		return int(float64(n) * p * 1.1)
@@ -86,12 +88,12 @@ func events(r *rand.Rand, mean float64) int {
 	return max(0, n)
 }
 
-// TestTypeOne: where nothing differs, no test finds something more often than it says.
-func TestTypeOne(t *testing.T) {
+// A null draws samples that do not differ, and tests them.
+type null func(r *rand.Rand) (Outcome, error)
+
+func nullsOfValues() map[string]null {
 	o := Options{}
-	type draw func(r *rand.Rand) (Outcome, error)
-	boschloo := map[[2]int]Outcome{}
-	for name, f := range map[string]draw{
+	return map[string]null{
 		"Welch 5":            func(r *rand.Rand) (Outcome, error) { return Welch(normals(r, 5, 0, 1), normals(r, 5, 0, 1), o) },
 		"Welch 20 beside 40": func(r *rand.Rand) (Outcome, error) { return Welch(normals(r, 20, 0, 3), normals(r, 40, 0, 1), o) },
 		"pooled 4":           func(r *rand.Rand) (Outcome, error) { return Pooled(normals(r, 4, 0, 1), normals(r, 4, 0, 1), o) },
@@ -123,6 +125,13 @@ func TestTypeOne(t *testing.T) {
 		},
 		"permutation": func(r *rand.Rand) (Outcome, error) { return Permutation(coarse(r, 5), coarse(r, 6), 1, 0, o) },
 		"sign flip":   func(r *rand.Rand) (Outcome, error) { return SignFlip(normals(r, 8, 0, 1), 1, 0, o) },
+	}
+}
+
+func nullsOfCounts() map[string]null {
+	o := Options{}
+	boschloo := map[[2]int]Outcome{}
+	return map[string]null{
 		"χ² 1000": func(r *rand.Rand) (Outcome, error) {
 			return ProportionTest(hits(r, 1000, 0.2), hits(r, 1000, 0.2), false, o)
 		},
@@ -176,7 +185,14 @@ func TestTypeOne(t *testing.T) {
 			boschloo[at] = out
 			return out, err
 		},
-	} {
+	}
+}
+
+// TestTypeOne: where nothing differs, no test finds something more often than it says.
+func TestTypeOne(t *testing.T) {
+	all := nullsOfValues()
+	maps.Copy(all, nullsOfCounts())
+	for name, f := range all {
 		r := rand.New(rand.NewPCG(5, uint64(len(name))))
 		n, found := repetitions(400), 0
 		for range n {
@@ -198,8 +214,8 @@ func exps(x []float64) []float64 {
 	return x
 }
 
-// TestTypeOneUnderPeeking: the sequential tests are looked at after every value, and stopped at the first p below 5 %. The naive
-// test looked at so errs in a third of the runs: the simulation would find it.
+// TestTypeOneUnderPeeking: the sequential tests are looked at after every value, and stopped at the first p below 5 %.
+// The naive test looked at so errs in a third of the runs: the simulation would find it.
 func TestTypeOneUnderPeeking(t *testing.T) {
 	n := repetitions(400)
 	found := map[string]int{}
@@ -324,7 +340,8 @@ func peekShares(r *rand.Rand) bool {
 	return false
 }
 
-// TestSequentialFinds: a difference of 0.2 standard deviations is found in 1000 pairs nearly always, and mostly earlier.
+// TestSequentialFinds: a difference of 0.2 standard deviations is found in 1000 pairs nearly always, and mostly
+// earlier.
 func TestSequentialFinds(t *testing.T) {
 	found, stops, n := 0, 0, repetitions(300)
 	for run := range n {
@@ -344,7 +361,8 @@ func TestSequentialFinds(t *testing.T) {
 	}
 }
 
-// TestCoverage: intervals of 95 % hold the truth in 94 to 96 % of samples where the method is exact or nearly so, and never in less.
+// TestCoverage: intervals of 95 % hold the truth in 94 to 96 % of samples where the method is exact or nearly so, and
+// never in less.
 func TestCoverage(t *testing.T) {
 	type draw func(r *rand.Rand) (Interval, error)
 	of := func(out Outcome, err error) (Interval, error) { return out.Interval, err }
@@ -393,6 +411,7 @@ func TestCoverage(t *testing.T) {
 		}},
 		{"AUROC 200", distribution.Normal{}.Lower(0.5), 2000, 0.935, 0.965, func(r *rand.Rand) (Interval, error) { l, a, _ := cases(r, 200); return of(AUROC(l, a, Options{})) }},
 		{"BCa 40", 3, 60, 0.93, 0.965, func(r *rand.Rand) (Interval, error) { return of(boot(r).BCa(normals(r, 40, 3, 2), mean)) }},
+		{"BCa 100", 3, 30, 0.94, 0.96, func(r *rand.Rand) (Interval, error) { return of(boot(r).BCa(normals(r, 100, 3, 2), mean)) }},
 		{"BCa two 40", 1, 40, 0.93, 0.965, func(r *rand.Rand) (Interval, error) {
 			return of(boot(r).BCaTwo(normals(r, 40, 3, 2), normals(r, 40, 2, 2), func(x, y []float64) float64 { return mean(x) - mean(y) }))
 		}},
@@ -428,8 +447,8 @@ func TestCoverage(t *testing.T) {
 	}
 }
 
-// TestIntroducingBuild: crashes at 2 % of the sessions from one of 40 builds on, over 0.05 % before: the build is found in four of five runs, and the credible set
-// of 95 % holds it. First-seen is right in one of five.
+// TestIntroducingBuild: crashes at 2 % of the sessions from one of 40 builds on, over 0.05 % before: the build is found
+// in four of five runs, and the credible set of 95 % holds it. First-seen is right in one of five.
 func TestIntroducingBuild(t *testing.T) {
 	n, right, held, first, size := repetitions(400), 0, 0, 0, 0
 	for run := range n {
@@ -466,8 +485,8 @@ func TestIntroducingBuild(t *testing.T) {
 	}
 }
 
-// TestNoisyBisect: with one observation of twenty wrong, the change among 1000 places is found nearly always with at most four times the runs of a bisection
-// without noise.
+// TestNoisyBisect: with one observation of twenty wrong, the change among 1000 places is found nearly always with at
+// most four times the runs of a bisection without noise.
 func TestNoisyBisect(t *testing.T) {
 	n, right, probes := repetitions(100)/10+20, 0, 0
 	for run := range n {

@@ -37,8 +37,8 @@ func checkSurvival(samples ...[]Survival) error {
 	return nil
 }
 
-// KaplanMeier is the survival curve, a step for each time at which something ended, with Greenwood's error on the logarithmic scale. R:
-// survfit(Surv(time, ended) ~ 1).
+// KaplanMeier is the survival curve, a step for each time at which something ended, with Greenwood's error on the
+// logarithmic scale. R: survfit(Surv(time, ended) ~ 1).
 func KaplanMeier(x []Survival, level float64) ([]SurvivalStep, error) {
 	o := Options{Level: level}
 	if err := o.check(0); err != nil {
@@ -64,7 +64,8 @@ func KaplanMeier(x []Survival, level float64) ([]SurvivalStep, error) {
 	return out, nil
 }
 
-// LogRank tests whether two survival curves are the same. Statistic: χ²; Estimate: observed less expected ends of a. R: survdiff.
+// LogRank tests whether two survival curves are the same. Statistic: χ²; Estimate: observed less expected ends of a. R:
+// survdiff.
 func LogRank(a, b []Survival) (Outcome, error) {
 	if err := checkSurvival(a, b); err != nil {
 		return Outcome{}, err

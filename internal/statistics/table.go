@@ -10,8 +10,8 @@ import (
 // mostSupport bounds the tables that are tested exactly.
 const mostSupport = 1_000_000
 
-// Fisher is the exact test of two proportions given both margins; two-sided it adds all tables that are not more likely. Estimate and Interval: the odds ratio, by conditional maximum
-// likelihood. R: fisher.test.
+// Fisher is the exact test of two proportions given both margins; two-sided it adds all tables that are not more
+// likely. Estimate and Interval: the odds ratio, by conditional maximum likelihood. R: fisher.test.
 func Fisher(a, b Count, o Options) (Outcome, error) {
 	if err := checkCounts(o, a, b); err != nil {
 		return Outcome{}, err
@@ -29,6 +29,7 @@ func Fisher(a, b Count, o Options) (Outcome, error) {
 // A hypergeometric is what can stand in the first cell, given the margins.
 type hypergeometric struct {
 	points []float64 // probability of each outcome where the odds are equal
+	logs   []float64 // their logarithms
 	at     int       // the outcome observed
 }
 
@@ -38,7 +39,12 @@ func newHypergeometric(a, b Count) *hypergeometric {
 	if greatest-least > mostSupport {
 		return nil
 	}
-	return &hypergeometric{d.Points(), a.Hits - least}
+	h := &hypergeometric{logs: d.LogPoints(), at: a.Hits - least}
+	h.points = make([]float64, len(h.logs))
+	for i, l := range h.logs {
+		h.points[i] = math.Exp(l)
+	}
+	return h
 }
 
 func (h *hypergeometric) p(t Tail) float64 {
@@ -58,8 +64,8 @@ func (h *hypergeometric) p(t Tail) float64 {
 func (h *hypergeometric) tilted(l float64) []float64 {
 	out := make([]float64, len(h.points))
 	most := math.Inf(-1)
-	for i, p := range h.points {
-		out[i] = math.Log(p) + float64(i)*l
+	for i, p := range h.logs {
+		out[i] = p + float64(i)*l
 		most = max(most, out[i])
 	}
 	for i := range out {
@@ -129,8 +135,9 @@ func (h *hypergeometric) solve(f func([]float64) float64) float64 {
 // MostBoschloo bounds the trials a side of Boschloo's test.
 const MostBoschloo = 1000
 
-// Boschloo is the unconditional exact test of two independent proportions with Fisher's one-sided p as its statistic: never less powerful than Fisher's. Two-sided p is twice the smaller
-// one-sided. The unknown common proportion is searched on 2,000 places and around the best. Statistic: Fisher's one-sided p. Source: R. D. Boschloo (1970); SciPy:
+// Boschloo is the unconditional exact test of two independent proportions with Fisher's one-sided p as its statistic:
+// never less powerful than Fisher's. Two-sided p is twice the smaller one-sided. The unknown common proportion is
+// searched on 2,000 places and around the best. Statistic: Fisher's one-sided p. Source: R. D. Boschloo (1970); SciPy:
 // boschloo_exact.
 func Boschloo(a, b Count, o Options) (Outcome, error) {
 	if err := checkCounts(o, a, b); err != nil {
@@ -219,8 +226,8 @@ func peak(f func(float64) float64, low, high float64) float64 {
 // Stratum is one layer (a platform, a country) of two proportions.
 type Stratum struct{ A, B Count }
 
-// MantelHaenszel tests two proportions over several strata (Cochran–Mantel–Haenszel χ²), with continuity correction or without. Estimate and Interval: the common odds ratio (Robins, Breslow and Greenland
-// 1986). R: mantelhaen.test.
+// MantelHaenszel tests two proportions over several strata (Cochran–Mantel–Haenszel χ²), with continuity correction or
+// without. Estimate and Interval: the common odds ratio (Robins, Breslow and Greenland 1986). R: mantelhaen.test.
 func MantelHaenszel(strata []Stratum, correct bool, o Options) (Outcome, error) {
 	if len(strata) == 0 {
 		return Outcome{}, fmt.Errorf("%w: no stratum", ErrTooFew)

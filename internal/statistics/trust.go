@@ -8,14 +8,15 @@ import (
 	"varve/internal/statistics/distribution"
 )
 
-// Below these p values of SampleRatio an experiment is broken, or worth a look. Source: Kohavi, Tang and Xu (2020), ch. 21.
+// Below these p values of SampleRatio an experiment is broken, or worth a look. Source: Kohavi, Tang and Xu (2020), ch.
+// 21.
 const (
 	RatioBroken  = 0.001
 	RatioWarning = 0.01
 )
 
-// SampleRatio tests whether the sizes of the sides are as planned; shares nil means even. Statistic χ². A small p says that the sides differ in more than what was
-// changed. R: chisq.test(sizes, p=shares).
+// SampleRatio tests whether the sizes of the sides are as planned; shares nil means even. Statistic χ². A small p says
+// that the sides differ in more than what was changed. R: chisq.test(sizes, p=shares).
 func SampleRatio(sizes []int, shares []float64) (Outcome, error) {
 	if len(sizes) < 2 {
 		return Outcome{}, fmt.Errorf("%w: two sides are needed", ErrTooFew)
@@ -47,17 +48,21 @@ func SampleRatio(sizes []int, shares []float64) (Outcome, error) {
 	return Outcome{Method: "sample ratio χ²", Statistic: x, DF: df, P: distribution.ChiSquared{DF: df}.Upper(x), Estimate: e, Interval: i}, nil
 }
 
-// Drift tests whether the second half of a series lies elsewhere than the first, by Mann–Whitney; with an odd number the middle one is left out. Estimate: second less first. It
-// needs eight values.
+// Drift tests whether the second half of a series lies elsewhere than the first, by Mann–Whitney; with an odd number
+// the middle one is left out. Estimate: the median of the second less that of the first. It needs eight values.
 func Drift(x []float64) (Outcome, error) {
 	if err := checkValues(8, x); err != nil {
 		return Outcome{}, err
 	}
 	h := len(x) / 2
-	return MannWhitney(x[len(x)-h:], x[:h], Auto, Options{})
+	first, second := x[:h], x[len(x)-h:]
+	out, err := MannWhitney(second, first, Auto, Options{NoInterval: true})
+	out.Estimate = Median(second) - Median(first)
+	return out, err
 }
 
-// Outliers returns the places of values beyond three interquartile ranges of the quartiles (Tukey's outer fences). They are for showing, never for leaving out.
+// Outliers returns the places of values beyond three interquartile ranges of the quartiles (Tukey's outer fences). They
+// are for showing, never for leaving out.
 func Outliers(x []float64) []int {
 	if len(x) < 5 || checkValues(0, x) != nil {
 		return nil
@@ -81,8 +86,8 @@ type Objective struct {
 	Higher bool
 }
 
-// Pareto returns the versions that no other beats: none is at least as good in every objective and better in one. Versions without a value in some objective are
-// left out.
+// Pareto returns the versions that no other beats: none is at least as good in every objective and better in one.
+// Versions without a value in some objective are left out.
 func Pareto(objectives []Objective) []int {
 	if len(objectives) == 0 {
 		return nil

@@ -7,9 +7,9 @@ import (
 	"varve/internal/statistics/distribution"
 )
 
-// Welch tests the difference of two means without assuming equal variances: t with the degrees of freedom of Satterthwaite.
-// Estimate and Interval: mean(a) − mean(b). Assumes independent values and means that are about normal. Source: B. L. Welch (1947); R:
-// t.test(a, b).
+// Welch tests the difference of two means without assuming equal variances: t with the degrees of freedom of
+// Satterthwaite. Estimate and Interval: mean(a) − mean(b). Assumes independent values and means that are about normal.
+// Source: B. L. Welch (1947); R: t.test(a, b).
 func Welch(a, b []float64, o Options) (Outcome, error) {
 	if err := o.check(2, a, b); err != nil {
 		return Outcome{}, err
@@ -25,7 +25,8 @@ func Welch(a, b []float64, o Options) (Outcome, error) {
 	return o.byT("Welch t", Mean(a)-Mean(b), math.Sqrt(se2), df), nil
 }
 
-// Pooled is Student's two-sample t test, which assumes equal variances. Estimate and Interval: mean(a) − mean(b). R: t.test(a, b, var.equal=TRUE).
+// Pooled is Student's two-sample t test, which assumes equal variances. Estimate and Interval: mean(a) − mean(b). R:
+// t.test(a, b, var.equal=TRUE).
 func Pooled(a, b []float64, o Options) (Outcome, error) {
 	if err := o.check(1, a, b); err != nil {
 		return Outcome{}, err
@@ -97,8 +98,8 @@ func (o Options) byNormal(method string, estimate, se float64) Outcome {
 	return out
 }
 
-// WelchAnova tests whether the means of several groups are equal, without equal variances. Statistic F, DF and DF2. Source: B. L. Welch (1951); R:
-// oneway.test.
+// WelchAnova tests whether the means of several groups are equal, without equal variances. Statistic F, DF and DF2.
+// Source: B. L. Welch (1951); R: oneway.test.
 func WelchAnova(groups ...[]float64) (Outcome, error) {
 	if len(groups) < 2 {
 		return Outcome{}, fmt.Errorf("%w: two groups are needed", ErrTooFew)
@@ -131,7 +132,8 @@ func WelchAnova(groups ...[]float64) (Outcome, error) {
 	return Outcome{Method: "Welch ANOVA", Statistic: f, DF: k - 1, DF2: df2, P: distribution.F{DF1: k - 1, DF2: df2}.Upper(f), Estimate: e, Interval: i}, nil
 }
 
-// KruskalWallis tests by ranks whether several groups have the same distribution, corrected for ties. Statistic χ². R: kruskal.test.
+// KruskalWallis tests by ranks whether several groups have the same distribution, corrected for ties. Statistic χ². R:
+// kruskal.test.
 func KruskalWallis(groups ...[]float64) (Outcome, error) {
 	if len(groups) < 2 {
 		return Outcome{}, fmt.Errorf("%w: two groups are needed", ErrTooFew)

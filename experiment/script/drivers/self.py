@@ -346,8 +346,9 @@ def stage(tree, entries, wanted):
             else:
                 with open(path, "xb") as f:
                     shutil.copyfileobj(tar.extractfile(member), f, 1 << 20)
-                    f.flush()
-                    os.fsync(f.fileno())
+                    if not hasattr(os, "sync"):  # else one for all, before anything is put back
+                        f.flush()
+                        os.fsync(f.fileno())
                 if not WINDOWS:
                     os.chmod(path, e.mode)
                 times(e, path)
@@ -408,8 +409,6 @@ def back_up(plan, target, work):
     while os.path.lexists(name):
         n += 1
         name = "%s_%d" % (stamp, n)
-    if hasattr(os, "sync"):
-        os.sync()
     os.rename(inner, name)
     state["backup"] = name
     put(os.path.join(work, "backup-is"), name + "\n")
@@ -515,6 +514,8 @@ def run(args):
     if verify(tree, scope):
         raise Stop(1, "this disk does not hold the version as it is; nothing was touched")
     back_up(plan, target, work)
+    if hasattr(os, "sync"):
+        os.sync()
     if not only and kind(target) == "":
         settle(tree, scope)
         state["touched"] = True

@@ -557,12 +557,33 @@ dated() {
     fi
 }
 
-# settle FOLDER sets modes and times, folders last and from below: work inside of a folder changes its time. A file that
-# was unpacked has its time already.
+# facts FOLDER prints mode, seconds and name of its entries, where the stat of GNU, busybox or BSD is here.
+facts() {
+    awk -F '\t' '$1 != "l" { print $7 }' "$scratch/scope" | grep -vF "$slash" | sed 's/[^A-Za-z0-9_./]/\\&/g;s/^/.\//' >"$scratch/plain"
+    [ -s "$scratch/plain" ] || return 0
+    (
+        cd -- "$1" || exit
+        if stat -c '%a %Y' / >/dev/null 2>&1; then
+            xargs stat -c '%a %Y %n' <"$scratch/plain"
+        elif stat -f '%Lp %m' / >/dev/null 2>&1; then
+            xargs stat -f '%Lp %m %N' <"$scratch/plain"
+        fi
+    ) 2>/dev/null
+}
+
+# settle FOLDER sets modes and times where they are others, folders last and from below: work inside of a folder changes
+# its time. A file that was unpacked has its time already.
 settle() {
     fraction=''
     if fine; then fraction=yes; fi
-    awk -F '\t' '{ d = ($1 == "d"); printf "%d\t%09d\t", d, d ? 999999999 - NR : NR; print }' "$scratch/scope" | sort >"$scratch/order"
+    facts "$1" >"$scratch/facts"
+    awk -F '\t' -v facts="$scratch/facts" '
+        BEGIN { while ((getline line < facts) > 0) { at = index(line, " ./"); fact[substr(line, at + 3)] = substr(line, 1, at - 1) } }
+        {
+            m = $2; sub(/^0+/, "", m); if (m == "") m = "0"
+            if ($1 != "l" && fact[$7] == m " " substr($3, 1, length($3) - 9)) next
+            d = ($1 == "d"); printf "%d\t%09d\t", d, d ? 999999999 - NR : NR; print
+        }' "$scratch/scope" | sort >"$scratch/order"
     while IFS=$tab read -r _ _ type mode nanos stamp _ _ path _; do
         decode "$path"
         [ "$type" = l ] || chmod "$mode" "$1/$name" || broken "the mode of $path cannot be set"
@@ -602,6 +623,7 @@ main() {
     begin
     stage
     back_up
+    sync
     if [ ! -s "$scratch/only" ] && [ ! -e "$target" ] && [ ! -L "$target" ]; then
         settle "$tree"
         touched=yes

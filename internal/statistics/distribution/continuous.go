@@ -228,9 +228,9 @@ func positiveQuantile(f func(float64) float64, guess float64) float64 {
 	return Root(f, low, high)
 }
 
-// Root returns an x in [low, high] where f changes its sign, to the last digits that a float64 has. Where f has the same sign
-// at both ends, it is NaN, or the end where f is 0. Method: T. R. Chandrupatla, "A new hybrid quadratic/bisection
-// algorithm" (1997).
+// Root returns an x in [low, high] where f changes its sign, to the last digits that a float64 has. Where f has the
+// same sign at both ends, it is NaN, or the end where f is 0. Method: T. R. Chandrupatla, "A new hybrid
+// quadratic/bisection algorithm" (1997).
 func Root(f func(float64) float64, low, high float64) float64 {
 	a, b := high, low
 	fa, fb := f(a), f(b)

@@ -80,23 +80,32 @@ func (d Hypergeometric) Support() (least, greatest int) {
 	return max(0, d.Drawn-d.Plain), min(d.Drawn, d.Marked)
 }
 
-// Points returns P(X = k) for each k of the support, from its least; they sum to 1. Memory is 8 bytes a value of the support.
+// Points returns P(X = k) for each k of the support, from its least; they sum to 1. Memory is 8 bytes a value of the
+// support.
 func (d Hypergeometric) Points() []float64 {
+	out := d.LogPoints()
+	for i := range out {
+		out[i] = math.Exp(out[i])
+	}
+	return out
+}
+
+// LogPoints returns the logarithms of Points, also where those are too small for a number.
+func (d Hypergeometric) LogPoints() []float64 {
 	least, greatest := d.Support()
 	if greatest < least {
 		return nil
 	}
 	out := make([]float64, greatest-least+1)
 	all := float64(d.Marked + d.Plain)
-	p := float64(d.Drawn) / all
-	q := float64(d.Marked+d.Plain-d.Drawn) / all
 	if all == 0 {
-		return []float64{1}
+		return out
 	}
-	whole := binomialPoint(float64(d.Drawn), all, p, q)
+	p, q := float64(d.Drawn)/all, float64(d.Marked+d.Plain-d.Drawn)/all
+	whole := logBinomialPoint(float64(d.Drawn), all, p, q)
 	for i := range out {
 		k := least + i
-		out[i] = binomialPoint(float64(k), float64(d.Marked), p, q) * binomialPoint(float64(d.Drawn-k), float64(d.Plain), p, q) / whole
+		out[i] = logBinomialPoint(float64(k), float64(d.Marked), p, q) + logBinomialPoint(float64(d.Drawn-k), float64(d.Plain), p, q) - whole
 	}
 	return out
 }
@@ -122,8 +131,8 @@ func (d NoncentralT) Upper(t float64) float64 {
 	return min(max(u, 0), 1)
 }
 
-// both sums a Poisson mixture of incomplete beta functions from its heaviest term outwards; t ≥ 0. Its absolute error is about
-// 1e-14; beyond a Delta of 1000 see far.
+// both sums a Poisson mixture of incomplete beta functions from its heaviest term outwards; t ≥ 0. Its absolute error
+// is about 1e-14; beyond a Delta of 1000 see far.
 func (d NoncentralT) both(t float64) (lower, upper float64) {
 	if math.IsInf(d.DF, 1) {
 		return Normal{}.Lower(t - d.Delta), Normal{}.Upper(t - d.Delta)

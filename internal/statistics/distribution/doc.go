@@ -2,13 +2,12 @@
 // binomial, Poisson, hypergeometric and noncentral t.
 //
 // It promises: Lower and Upper are each computed from their own side, so that a p value of 1e-200 keeps its digits;
-// relative errors are about 1e-13 for parameters up to 10⁶ and slowly grow beyond.
-// Pure functions, no state; what lies outside of a distribution's support is 0 or 1, and parameters that make no sense,
-// or are above 10⁹, give NaN.
+// relative errors are about 1e-13 for parameters up to 10⁶ and slowly grow beyond. Pure functions, no state; what lies
+// outside of a distribution's support is 0 or 1, and parameters that make no sense, or are above 10⁹, give NaN.
 //
-// Sources: C. Loader, "Fast and accurate computation of binomial probabilities" (2000) for the point masses that
-// lead each incomplete function; the series and continued fractions of Abramowitz and Stegun §6.5 and §26.5;
-// Benton and Krishnamoorthy, "Computing discrete mixtures of continuous distributions" (2003) for the noncentral t.
+// Sources: C. Loader, "Fast and accurate computation of binomial probabilities" (2000) for the point masses that lead
+// each incomplete function; the series and continued fractions of Abramowitz and Stegun §6.5 and §26.5; Benton and
+// Krishnamoorthy, "Computing discrete mixtures of continuous distributions" (2003) for the noncentral t.
 package distribution
 
 import "math"
@@ -48,19 +47,21 @@ func deviance(x, m float64) float64 {
 }
 
 // binomialPoint returns Γ(n+1)/(Γ(x+1)Γ(n−x+1)) pˣ qⁿ⁻ˣ for real 0 ≤ x ≤ n, with q = 1−p given exactly.
-func binomialPoint(x, n, p, q float64) float64 {
+func binomialPoint(x, n, p, q float64) float64 { return math.Exp(logBinomialPoint(x, n, p, q)) }
+
+func logBinomialPoint(x, n, p, q float64) float64 {
 	switch {
 	case p == 0:
-		return indicator(x == 0)
+		return math.Log(indicator(x == 0))
 	case q == 0:
-		return indicator(x == n)
+		return math.Log(indicator(x == n))
 	case x == 0:
-		return math.Exp(n * logOf(q, p))
+		return n * logOf(q, p)
 	case x == n:
-		return math.Exp(n * logOf(p, q))
+		return n * logOf(p, q)
 	}
 	l := stirlingError(n) - stirlingError(x) - stirlingError(n-x) - deviance(x, n*p) - deviance(n-x, n*q)
-	return math.Exp(l) * math.Sqrt(n/(2*math.Pi*x*(n-x)))
+	return l + math.Log(n/(2*math.Pi*x*(n-x)))/2
 }
 
 // logOf returns log p where q = 1−p, from whichever is given with more digits.

@@ -13,8 +13,15 @@ const exactTrials = 200
 
 // shares compares proportions.
 func (c *Comparison) shares(a, b Sample) error {
-	if len(a.Values) > 0 && len(b.Values) > 0 && len(a.Keys) > 0 && len(b.Keys) > 0 {
-		return c.pairedShares(a, b)
+	if len(a.Keys) > 0 && len(b.Keys) > 0 {
+		p, q := c.pairUp(a, b)
+		switch {
+		case !whole(p) || !whole(q):
+			return c.sharesOfKeys(a, b)
+		case c.Paired:
+			return c.pairedShares(p, q)
+		}
+		a.Values, b.Values = p, q
 	}
 	x, y := counted(a), counted(b)
 	c.A.N, c.B.N = x.Of, y.Of
@@ -47,7 +54,7 @@ func (c *Comparison) shares(a, b Sample) error {
 		out, _ := statistics.Score(y, x, statistics.Options{Level: 1 - 2*alpha})
 		return out.Interval
 	})
-	c.looks(math.Sqrt(v))
+	c.looks(math.Sqrt(v), min(x.Hits, x.Of-x.Hits, y.Hits, y.Of-y.Hits))
 	return nil
 }
 
@@ -76,14 +83,22 @@ func counted(s Sample) statistics.Count {
 	return n
 }
 
-// looks corrects the p value and the interval of a large sample for many looks: by the mixture where the plan says which effect matters, else by
-// the number of looks.
-func (c *Comparison) looks(se float64) {
+// fewestEvents is what each kind of outcome must have happened on each side before its estimate is about normal.
+const fewestEvents = 10
+
+// looks corrects the p value and the interval of a large sample for many looks: by the mixture where the plan says
+// which effect matters, else by the number of looks. events is the least count that the estimate rests on.
+func (c *Comparison) looks(se float64, events int) {
 	if c.plan.Looks < 2 {
 		return
 	}
 	tau := plainScale(c.plan.MinimumEffect, c.A.Centre, true)
-	if tau > 0 && se > 0 {
+	if tau > 0 && (events < fewestEvents || !(se > 0)) {
+		c.P = 1
+		c.warn(false, "looks", "too early: %d of each outcome are needed on each side before a look counts", fewestEvents)
+		return
+	}
+	if tau > 0 {
 		var s statistics.Sequence
 		c.Test, c.P = "always-valid normal mixture", s.Look(statistics.NormalMixture(c.Delta, se*se, tau))
 		i := statistics.NormalSequence(c.Delta, se*se, tau, 1-c.plan.alpha())
@@ -96,18 +111,20 @@ func (c *Comparison) looks(se float64) {
 	c.warn(false, "looks", "p is times %d, the looks planned: plan a minimum effect for a test that allows any number", c.plan.Looks)
 }
 
+// sharesOfKeys compares the shares of players or folds with several values each: numbers like any.
+func (c *Comparison) sharesOfKeys(a, b Sample) error {
+	c.Warnings = nil
+	c.Kind = Mean
+	err := c.values(a, b)
+	c.Kind = Proportion
+	if !c.Paired && c.plan.Shares == nil {
+		c.ratio(c.A.N, c.B.N, true)
+	}
+	return err
+}
+
 // pairedShares compares two versions on the same examples.
-func (c *Comparison) pairedShares(a, b Sample) error {
-	x, y := c.pairUp(a, b)
-	if !c.Paired {
-		c.ratio(len(x), len(y), true)
-	}
-	if !c.Paired || !whole(x) || !whole(y) {
-		// Shares of players or folds: numbers as any.
-		c.Kind = Mean
-		defer func() { c.Kind = Proportion }()
-		return c.values(a, b)
-	}
+func (c *Comparison) pairedShares(x, y []float64) error {
 	var both, onlyA, onlyB, neither int
 	for i := range x {
 		switch {
@@ -140,7 +157,7 @@ func (c *Comparison) pairedShares(a, b Sample) error {
 		_, i, _ := statistics.PairedDifference(both, onlyB, onlyA, neither, 1-2*alpha)
 		return i
 	})
-	c.looks(se)
+	c.looks(se, min(onlyA, onlyB))
 	return nil
 }
 
@@ -193,7 +210,7 @@ func (c *Comparison) areas(a, b Sample) error {
 		out, _ := test(statistics.Options{Level: 1 - 2*alpha})
 		return out.Interval
 	})
-	c.looks(se)
+	c.looks(se, min(positives(a.Labels), positives(b.Labels)))
 	return nil
 }
 
@@ -250,8 +267,19 @@ func (c *Comparison) rates(a, b Sample) error {
 	c.RelativeInterval = statistics.Interval{Low: out.Interval.Low - 1, High: out.Interval.High - 1}
 	se := math.Hypot(math.Sqrt(float64(a.Events))/a.Exposure, math.Sqrt(float64(b.Events))/b.Exposure)
 	c.decide(c.Delta, se, func(alpha float64) statistics.Interval { return rateDifference(a, b, 1-2*alpha) })
-	c.looks(se)
+	c.looks(se, min(a.Events, b.Events))
 	return nil
+}
+
+// positives is the smaller of the numbers of true and false labels.
+func positives(labels []bool) int {
+	n := 0
+	for _, l := range labels {
+		if l {
+			n++
+		}
+	}
+	return min(n, len(labels)-n)
 }
 
 // rateDifference is the interval of b's rate less a's, from the exact intervals of both. Source: Zou and Donner (2008).

@@ -7,7 +7,8 @@ import (
 	"varve/internal/statistics"
 )
 
-// Adjust fills PAdjusted of a family of comparisons, and judges each anew by it. Comparisons without a p value stay out of the family.
+// Adjust fills PAdjusted of a family of comparisons, and judges better and worse anew by it; equivalence and
+// non-inferiority keep their own tests. Comparisons without a p value stay out of the family.
 func Adjust(family []Comparison, by statistics.Adjustment) {
 	var p []float64
 	for _, c := range family {
@@ -26,8 +27,8 @@ func Adjust(family []Comparison, by statistics.Adjustment) {
 	}
 }
 
-// judge finds the word. The order: what matters by the planned minimum effect; then equivalence; then any difference where
-// no minimum was planned; then non-inferiority.
+// judge finds the word. The order: what matters by the planned minimum effect; then equivalence; then any difference
+// where no minimum was planned; then non-inferiority.
 func (c *Comparison) judge(p float64) {
 	c.Verdict, c.NeededN, c.NeededFor = Inconclusive, 0, math.NaN()
 	d, alpha := c.decision, c.plan.alpha()
@@ -153,8 +154,9 @@ type Decision struct {
 	Reasons []string
 }
 
-// Decide accepts b where the primary metric is better by its plan (p below alpha and at least the minimum effect), no guardrail is worse, and every limit is
-// kept. It is the rule "p < 0.05 and effect ≥ 0.5 % and no guardrail regression and error rate < 0.1 %".
+// Decide accepts b where the primary metric is better by its plan (p below alpha and at least the minimum effect), no
+// guardrail is worse, and every limit is kept. It is the rule "p < 0.05 and effect ≥ 0.5 % and no guardrail regression
+// and error rate < 0.1 %".
 func Decide(primary Comparison, guardrails []Comparison, limits []Limit) Decision {
 	var d Decision
 	if primary.Verdict != Better {

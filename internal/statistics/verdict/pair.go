@@ -72,7 +72,7 @@ func (c *Comparison) look(a, b Sample) {
 	}
 	all := slices.Concat(a.Values, b.Values)
 	slices.Sort(all)
-	if n := len(all); n > 3 {
+	if n := len(all); n > 3 && !whole(all) {
 		if distinct := len(slices.Compact(all)); distinct*2 < n && distinct > 1 {
 			c.warn(false, "ties", "%d values, of which %d differ: the metric is coarse", n, distinct)
 		}

@@ -7,7 +7,8 @@ import (
 	"varve/internal/statistics"
 )
 
-// scaleOfEffect is the standard deviation of the effect, in standard deviations, that the always-valid test of means expects.
+// scaleOfEffect is the standard deviation of the effect, in standard deviations, that the always-valid test of means
+// expects.
 const scaleOfEffect = 0.5
 
 // values compares means and latencies.
@@ -85,7 +86,7 @@ func (c *Comparison) superiority(x, y []float64) {
 	if err == nil {
 		c.Effect = g
 	}
-	o := statistics.Options{}
+	o := statistics.Options{NoInterval: true}
 	var out statistics.Outcome
 	if c.Paired {
 		out, err = statistics.SignedRank(minus(y, x), statistics.DropZeros, statistics.Auto, o)
@@ -191,7 +192,7 @@ func (c *Comparison) constant(x, y []float64) {
 	if c.Paired {
 		out, err = statistics.SignFlip(minus(y, x), c.plan.Seed, 0, statistics.Options{})
 	} else {
-		out, err = statistics.MannWhitney(y, x, statistics.Auto, statistics.Options{})
+		out, err = statistics.MannWhitney(y, x, statistics.Auto, statistics.Options{NoInterval: true})
 	}
 	if err != nil {
 		return

@@ -1,12 +1,14 @@
 // Package verdict compares two versions by what was measured of them, and says in one word what that shows.
 //
-// It promises: the words are better, worse, equivalent, non-inferior and inconclusive, about b beside a. What is not significant is
-// inconclusive, never "no difference"; equivalence is only said where a margin was planned and the interval lies inside of it. Thresholds come
-// from the Plan, which is made before looking. Nothing is dropped: outliers, drift and ties are told in warnings. The order of
-// values does not matter but for the drift warning. The same input gives the same result; the seed of draws is in it.
+// It promises: the words are better, worse, equivalent, non-inferior and inconclusive, about b beside a. What is not
+// significant is inconclusive, never "no difference"; equivalence is only said where a margin was planned and the
+// interval lies inside of it. Thresholds come from the Plan, which is made before looking. Nothing is dropped:
+// outliers, drift and ties are told in warnings. The order of values does not matter but for the drift warning. The
+// same input gives the same result; the seed of draws is in it.
 //
-// How a design is found: where both sides have keys (seeds, folds, examples, players), values of the same key are a pair; values that
-// share a key on one side are averaged first, since they are not independent. Without keys the sides are independent.
+// How a design is found: where both sides have keys (seeds, folds, examples, players), values of the same key are a
+// pair; values that share a key on one side are averaged first, since they are not independent. Without keys the sides
+// are independent.
 package verdict
 
 import (
@@ -60,8 +62,8 @@ type Plan struct {
 	LowerIsBetter  bool
 	Alpha          float64 // 0 means 0.05
 	MinimumEffect  Margin  // below it a difference does not matter
-	Equivalence    Margin  // 0 means MinimumEffect
-	NonInferiority Margin
+	Equivalence    Margin  // 0 means MinimumEffect; each of its two tests is at Alpha
+	NonInferiority Margin  // its one-sided test is at Alpha
 	Power          float64 // of the size that is planned; 0 means 0.8
 	Looks          int     // how often the data are looked at while they grow; above 1 the always-valid test is used
 	Normal         bool    // trust that few values are normal; else no verdict where a test without it could not be significant
@@ -167,8 +169,8 @@ type decision struct {
 // ErrKind is told where the two sides are not of one kind.
 var ErrKind = errors.New("the two sides are of different kinds")
 
-// Compare judges b beside a. Values that are not finite, and a plan or sample that makes no sense, are errors; everything else is a Comparison, if
-// need be an inconclusive one.
+// Compare judges b beside a. Values that are not finite, and a plan or sample that makes no sense, are errors;
+// everything else is a Comparison, if need be an inconclusive one.
 func Compare(a, b Sample, plan Plan) (Comparison, error) {
 	if err := plan.check(); err != nil {
 		return Comparison{}, err
@@ -202,6 +204,12 @@ func Compare(a, b Sample, plan Plan) (Comparison, error) {
 	}
 	if !math.IsNaN(c.Delta) && math.IsNaN(c.Relative) && c.A.Centre != 0 {
 		c.Relative = c.Delta / math.Abs(c.A.Centre)
+	}
+	for _, m := range []Margin{plan.MinimumEffect, plan.Equivalence, plan.NonInferiority} {
+		if m.Relative && m.Size > 0 && !(math.Abs(c.A.Centre) > 0) {
+			c.warn(true, "effect", "a relative margin says nothing where side a's centre is %g: plan an absolute one", c.A.Centre)
+			break
+		}
 	}
 	c.judge(c.P)
 	return c, nil

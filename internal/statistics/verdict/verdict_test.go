@@ -45,8 +45,8 @@ func numbered(prefix string, n int) []string {
 	return out
 }
 
-// TestCookieCats: the public experiment of 90,189 players gives the published p values (R: prop.test), and the sample-ratio warning that nearly every analysis of it
-// misses.
+// TestCookieCats: the public experiment of 90,189 players gives the published p values (R: prop.test), and the
+// sample-ratio warning that nearly every analysis of it misses.
 func TestCookieCats(t *testing.T) {
 	of := func(hits, n int) Sample { return Sample{Kind: Proportion, Count: statistics.Count{Hits: hits, Of: n}} }
 	day7 := compare(t, of(8502, 44700), of(8279, 45489), Plan{Metric: "retention_7"})
@@ -171,7 +171,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// TestDecisionRule: "p < 0.05 and effect ≥ 0.5 % (accuracy) or ≥ 10 % (latency), no guardrail regression, error rate < 0.1 %".
+// TestDecisionRule: "p < 0.05 and effect ≥ 0.5 % (accuracy) or ≥ 10 % (latency), no guardrail regression, error rate <
+// 0.1 %".
 func TestDecisionRule(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 6))
 	draw := func(kind Kind, mean, sd float64) Sample {
@@ -275,6 +276,28 @@ func TestKinds(t *testing.T) {
 	if !c.Paired || c.Verdict != Better || math.Abs(c.Delta-0.1) > 1e-12 || !c.Interval.Holds(0.1) {
 		t.Errorf("%+v", c)
 	}
+	// Other players on each side: keys, but no pairs; and players with several tries each.
+	b.Keys = numbered("y", 100)
+	c = compare(t, a, b, Plan{})
+	if c.Paired || c.Test != "Boschloo exact" || !c.warned("keys") {
+		t.Errorf("other players: %s, %v", c.Test, c.Warnings)
+	}
+	for i := range a.Keys {
+		a.Keys[i], b.Keys[i] = fmt.Sprint("p", i%10), fmt.Sprint("p", i%10)
+	}
+	c = compare(t, a, b, Plan{})
+	if c.PairedBy != 10 || c.Test != "paired t" || c.Kind != Proportion || c.warned("ties") || len(slices.DeleteFunc(slices.Clone(c.Warnings), func(w Warning) bool { return w.Code != "keys" })) != 1 {
+		t.Errorf("players with tries: %+v", c)
+	}
+	early := compare(t, Sample{Kind: Proportion, Count: statistics.Count{Hits: 0, Of: 300}}, Sample{Kind: Proportion, Count: statistics.Count{Hits: 9, Of: 300}},
+		Plan{Looks: 50, MinimumEffect: Margin{0.01, false}})
+	if early.Verdict != Inconclusive || !early.warned("looks") {
+		t.Errorf("an early look: %+v", early)
+	}
+	zero := compare(t, values(-1, 1, -2, 2), values(5, 6, 7, 9), Plan{MinimumEffect: Margin{0.1, true}})
+	if zero.Verdict != Inconclusive || !zero.warned("effect") {
+		t.Errorf("a share of nothing: %+v", zero)
+	}
 	boot := Plan{Bootstrap: true, Seed: 9}
 	if c := compare(t, values(1, 2, 3, 4, 5), values(2, 3, 4, 5, 7), boot); !c.warned("bootstrap") || c.Draws != 0 {
 		t.Errorf("five values are bootstrapped: %+v", c)
@@ -302,7 +325,8 @@ func TestWarnings(t *testing.T) {
 		"drift":    {values(steady...), values(rising...), "drift"},
 		"constant": {values(1, 1, 1, 1, 1), values(1, 1, 1, 1, 1), "variance"},
 		"ties":     {values(1, 2, 1, 2, 1, 2, 2), values(1, 2, 2, 2, 1, 2, 1), "ties"},
-		"one key":  {Sample{Values: []float64{1, 2, 3, 4}, Keys: numbered("k", 4)}, values(4, 5, 6, 9), "keys"},
+
+		"one key": {Sample{Values: []float64{1, 2, 3, 4}, Keys: numbered("k", 4)}, values(4, 5, 6, 9), "keys"},
 		"no keys shared": {Sample{Values: []float64{1, 2, 3, 4}, Keys: numbered("k", 4)},
 			Sample{Values: []float64{1, 2, 3, 5}, Keys: numbered("j", 4)}, "keys"},
 	} {
@@ -339,7 +363,8 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestSymmetry: exchanging the sides exchanges better and worse; scale and place do not matter; nor does the order of the values.
+// TestSymmetry: exchanging the sides exchanges better and worse; scale and place do not matter; nor does the order of
+// the values.
 func TestSymmetry(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 8))
 	turned := map[Word]Word{Better: Worse, Worse: Better, Equivalent: Equivalent, Inconclusive: Inconclusive}
@@ -377,7 +402,8 @@ func TestSymmetry(t *testing.T) {
 	}
 }
 
-// TestTypeOneOfVerdicts: where nothing differs, better and worse are said in at most one of twenty comparisons, whatever the kind and the number of looks.
+// TestTypeOneOfVerdicts: where nothing differs, better and worse are said in at most one of twenty comparisons,
+// whatever the kind and the number of looks.
 func TestTypeOneOfVerdicts(t *testing.T) {
 	n := 300
 	if *long {
@@ -512,4 +538,48 @@ func oddSample(x []byte, kind Kind, how uint8) Sample {
 		s.Values, s.Keys, s.Count = nil, nil, statistics.Count{Hits: len(x), Of: len(x) * int(how>>3)}
 	}
 	return s
+}
+
+// TestSimpson: Berkeley's admissions of 1973 (R: UCBAdmissions): women are admitted less often by 14 points in all, and
+// not in the departments.
+func TestSimpson(t *testing.T) {
+	var strata []Stratum
+	var a, b statistics.Count
+	for i, c := range [][4]int{{512, 313, 89, 19}, {353, 207, 17, 8}, {120, 205, 202, 391}, {138, 279, 131, 244}, {53, 138, 94, 299}, {22, 351, 24, 317}} {
+		s := Stratum{fmt.Sprint("department ", i), statistics.Count{Hits: c[0], Of: c[0] + c[1]}, statistics.Count{Hits: c[2], Of: c[2] + c[3]}}
+		strata = append(strata, s)
+		a, b = statistics.Count{Hits: a.Hits + s.A.Hits, Of: a.Of + s.A.Of}, statistics.Count{Hits: b.Hits + s.B.Hits, Of: b.Of + s.B.Of}
+	}
+	plan := Plan{NotAssigned: true}
+	together := compare(t, Sample{Kind: Proportion, Count: a}, Sample{Kind: Proportion, Count: b}, plan)
+	c, err := CompareStrata(strata, plan)
+	if err != nil || !c.warned("simpson") || c.Verdict != Inconclusive || together.Verdict != Worse {
+		t.Errorf("%v: %s, together %s; %v", err, c.Verdict, together.Verdict, c.Warnings)
+	}
+	near(t, "p", c.P, 0.216923697055518, 1e-10)
+	near(t, "odds ratio", c.Effect, 1/0.904696828258623, 1e-10)
+	// One stratum: the difference and its plain error.
+	one, err := CompareStrata([]Stratum{{"all", statistics.Count{Hits: 20, Of: 100}, statistics.Count{Hits: 45, Of: 150}}, {"empty", statistics.Count{}, statistics.Count{Hits: 1, Of: 2}}}, plan)
+	if err != nil || !one.warned("few") {
+		t.Errorf("%v: %v", err, one.Warnings)
+	}
+	near(t, "delta", one.Delta, 0.1, 1e-12)
+	near(t, "high", one.Interval.High, 0.1+1.959963984540054*math.Sqrt(0.2*0.8/100+0.3*0.7/150), 1e-12)
+}
+
+// TestDeterministic: a comparison by keys is the same to the last digit each time.
+func TestDeterministic(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 9))
+	var a, b Sample
+	for range 60 {
+		a.Values, b.Values = append(a.Values, r.NormFloat64()), append(b.Values, r.NormFloat64())
+	}
+	a.Keys, b.Keys = numbered("k", 60), numbered("k", 60)
+	plan := Plan{Bootstrap: true, Seed: 4}
+	first := compare(t, a, b, plan)
+	for range 10 {
+		if c := compare(t, a, b, plan); c.P != first.P || c.Interval != first.Interval || c.Effect != first.Effect {
+			t.Fatalf("p %v and %v, %v and %v", c.P, first.P, c.Interval, first.Interval)
+		}
+	}
 }

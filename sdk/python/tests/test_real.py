@@ -90,8 +90,8 @@ class RealTest(unittest.TestCase):
         subprocess.run(done, check=True, env=dict(os.environ, PYTHONPATH=where, VARVE_BINARY=REAL))
 
 
-POLICY = """[[rule]]
-metric = "auroc"
+POLICY = """[[metric]]
+name = "auroc"
 direction = "higher"
 floor = 0.85
 severity = "critical"
