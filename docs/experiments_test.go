@@ -39,6 +39,10 @@ func experimentObjects() []object {
 			req("metric", "string", ""), req("a", "compared", ""), req("b", "compared", ""), req("delta", "number?", "b less a"), req("ci", nullable, "interval of it"), req("relative", "number?", "as a share of a"), req("effect", "number?", ""), req("effect_name", "string", ""),
 			req("p", "number?", ""), req("p_adjusted", "number?", "what decides"), req("n", "numbers", "of both sides"), req("test", "string", ""), req("kind", "string", "`mean`, `proportion`, `latency`, `auroc`, `rate`"), req("paired", "bool", ""), req("verdict", "string", "on b: `better`, `worse`, `equivalent`, `non-inferior`, `inconclusive`"),
 			opt("needed_n", "integer", "values a side, or pairs"), opt("needed_for", "number", "to find this difference"), req("seed", "integer", "of what was drawn"), req("warnings", "strings", "for people"), req("warning_codes", "strings", "[for programs](experiments.md#warnings)")}},
+		{name: "decision", by: "compare --primary", fields: []field{req("primary", "string", "the metric that decides"), req("accept", "bool", "b is to replace a"), req("reasons", "strings", "why not")}},
+		{name: "pareto", by: "metric pareto, a line a version", fields: []field{req("version", "integer", ""), req("id", "string", "of the snapshot"), req("values", nullables, ""), req("best", "bool", "no other is at least as good in everything and better in something")}},
+		{name: "suspect", by: "bisect metric --noisy, bisect run --flips", fields: []field{req("id", "string", "of the snapshot"), req("ref", "string", ""), req("probability", "number", "that it is the first bad one"), req("runs", "integer", "answers that a command gave, of all versions")}},
+		{name: "serving", by: "metric serve", rare: true, fields: []field{req("uri", "string", "for MLFLOW_TRACKING_URI"), req("token", "string", "for MLFLOW_TRACKING_TOKEN")}},
 		{name: "rollback", by: "rollback", fields: []field{
 			req("version", "integer", "of the snapshot"), req("id", "string", ""), req("to", "string", "the folder of `--to` or `--replace`"), req("backup", "string", "where what was there is, with `--replace`"), req("files", "integer", ""), req("written", "integer", ""), req("removed", "integer", ""), req("unchanged", "integer", ""),
 			req("safety", "string?", "as in restore"), req("undo", "string?", "as in restore"), req("plan", "[]change", "what went back"), req("left", "[]leftover", ""), dry}},
@@ -117,7 +121,7 @@ func experiments(b *book, step func(int, ...string) map[string]any, write func(n
 	step(0, "guard", "--json", "--", b.bin, "version")
 	step(0, "run", "start")
 	step(0, "run", "finish", "--exit", "1", "--error", "no room")
-	for _, verb := range []string{"run ls", "run show good", "metric add speed 1 2 3", "metric add speed 1 --dry-run", "metric import seeds.csv", "metric ls", "metric ls --by run", "metric ls --by point", "compare good poor", "compare 5/10 6/10 --counts", "changelog good..poor",
+	for _, verb := range []string{"run ls", "run show good", "metric add speed 1 2 3", "metric add speed 1 --dry-run", "metric import seeds.csv", "metric ls", "metric ls --by run", "metric ls --by point", "compare good poor", "compare 5/10 6/10 --counts", "compare good poor --primary accuracy", "metric pareto accuracy=higher loss=lower", "bisect metric accuracy --noisy", "changelog good..poor",
 		"bisect metric accuracy<0.5", "bisect start v1 poor", "bisect reset", "rollback good --dry-run", "rollback good", "undo", "rollback good --to ../good", "rollback-script good -o ../script --self-contained", "rollback-script good -o ../other --dry-run",
 		"critical add *.json", "critical ls", "critical rm *.json", "hook print ci", "records kinds", "records ls run", "records group run verdict --measure seconds", "visual w.safetensors@good w.safetensors@poor --frozen w", "diff"} {
 		step(0, strings.Fields(verb)...)
