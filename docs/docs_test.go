@@ -16,7 +16,8 @@ import (
 // anything within a line, and a line of "…" for any lines. Two blanks and more stand for as many as there are: how wide
 // a column is depends on what stands in it. The blocks of one document run one after the
 // other in one shell session of an empty home; a command may fail only if the line before it in the block
-// is "# exits N".
+// is "# exits N". A command with "<<'EOF'" goes on to the line EOF. A document that needs a program beside the shell says
+// so in a line of its own, "<!-- needs python3 -->": where that is absent its blocks are skipped, and the test says so.
 func TestConsoleBlocks(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the documents' commands are for a POSIX shell: not run on Windows")
@@ -38,7 +39,14 @@ func TestConsoleBlocks(t *testing.T) {
 			continue
 		}
 		blocks += len(steps)
-		t.Run(filepath.Base(name), func(t *testing.T) { t.Parallel(); play(t, bin, steps) })
+		lacking := lacks(string(text))
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			t.Parallel()
+			if lacking != "" && os.Getenv("VARVE_CI") == "" {
+				t.Skipf("%s needs %s, which is not here: its blocks are not run", name, lacking)
+			}
+			play(t, bin, steps)
+		})
 	}
 	if blocks < 20 {
 		t.Errorf("only %d commands found in the documents", blocks)
@@ -54,6 +62,16 @@ func build(t *testing.T) string {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return dir
+}
+
+// lacks returns the first program that a document needs and that is not here.
+func lacks(text string) string {
+	for _, m := range regexp.MustCompile(`(?m)^<!-- needs (\S+) -->$`).FindAllStringSubmatch(text, -1) {
+		if _, err := exec.LookPath(m[1]); err != nil {
+			return m[1]
+		}
+	}
+	return ""
 }
 
 type step struct {
@@ -73,6 +91,8 @@ func parse(t *testing.T, name, text string) []step {
 			in = strings.TrimSpace(line) == "```console"
 		case strings.TrimSpace(line) == "```":
 			in = false
+		case len(out) > 0 && open(out[len(out)-1].command):
+			out[len(out)-1].command += "\n" + line
 		case strings.HasPrefix(line, "# exits "):
 			exit = strings.TrimPrefix(line, "# exits ")
 		case strings.HasPrefix(line, "$ "):
@@ -80,13 +100,16 @@ func parse(t *testing.T, name, text string) []step {
 			exit = "0"
 		case len(out) == 0:
 			t.Fatalf("%s:%d: output before a command", name, i+1)
-		case strings.HasSuffix(out[len(out)-1].command, "\\"):
-			out[len(out)-1].command += "\n" + line
 		default:
 			out[len(out)-1].want = append(out[len(out)-1].want, line)
 		}
 	}
 	return out
+}
+
+// open reports whether a command goes on in the next line.
+func open(command string) bool {
+	return strings.HasSuffix(command, "\\") || strings.Contains(command, "<<'EOF'") && !strings.HasSuffix(command, "\nEOF")
 }
 
 // play runs the steps in one directory. What cd and export did lasts, as in a shell.

@@ -232,6 +232,8 @@ const environment = `## Environment and files
 | ` + "`XDG_CONFIG_HOME`" + ` | on Linux: where what is remembered of vaults is |
 | ` + "`LOCALAPPDATA`, `APPDATA`" + ` | the same on Windows |
 | ` + "`TERM=dumb`" + ` | progress in plain lines |
+| ` + "`VARVE_METRICS`, `VARVE_RUN`" + ` | set by ` + "`varve guard`" + ` for its command: the file to append metrics to, the id of the run |
+| ` + "`VARVE_PROJECT`, `VARVE_VERSION`" + ` | set by ` + "`varve bisect run`" + ` for its command: the project's folder, the version that is tried |
 
 | place | holds |
 |---|---|
@@ -242,6 +244,9 @@ const environment = `## Environment and files
 | ` + "`.varve/project.toml`" + ` | in a project's folder: its id, which ties it to its history |
 | ` + "`.varve/vault`" + ` | in a project's folder: its own vault, made by ` + "`varve init --here`" + ` |
 | ` + "`.varveignore`" + ` | in any folder of a project: what is left out |
+| ` + "`varve-guard.toml`" + ` | in a project's folder: [the policy](experiments.md#the-policy) of its guarded runs |
+| ` + "`.varve/runs`, `.varve/revert`, `.varve/bisect.json`" + ` | in a project's folder: what is under way |
+| ` + "`.varve/rollback`" + ` | in a project's folder: scripts of milestones, where the setting wants them |
 
 Which vault is used: the one that ` + "`--vault`" + ` names, else ` + "`VARVE_VAULT`" + `, else ` + "`.varve/vault`" + ` of the project, else the user's.
 `

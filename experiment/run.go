@@ -180,7 +180,7 @@ func (l *Lab) measure(ctx context.Context, r *Running, run *Run) error {
 	}
 	if len(r.policy.Stdout) > 0 {
 		found, err := r.policy.printed(ctx, r)
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a run without a command has printed nothing that was kept
 			run.Notes = append(run.Notes, "stdout: "+err.Error())
 		}
 		add(found, "stdout")

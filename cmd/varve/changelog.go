@@ -50,11 +50,17 @@ func (e *env) ends(p *place, span string) (a, b *varve.Snapshot, err error) {
 }
 
 func (e *env) changelog(ctx context.Context, f *compareFlags, span string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	p, l, err := e.lab(ctx, need{})
 	if err != nil {
 		return err
 	}
 	defer l.Close()
+	if err := e.projectPolicy(p, f); err != nil {
+		return err
+	}
 	a, b, err := e.ends(p, span)
 	if err != nil {
 		return err

@@ -270,14 +270,10 @@ func (e *env) compared(ctx context.Context, f *compareFlags, a, b string) (*expe
 		return nil, err
 	}
 	defer l.Close()
-	if f.p == nil {
-		if text, err := e.policyText(p, ""); err == nil && text != nil {
-			if f.p, err = experiment.ParsePolicy(text); err != nil {
-				return nil, fmt.Errorf("%s: %w", guardFile, err)
-			}
-			plan = f.plan()
-		}
+	if err := e.projectPolicy(p, f); err != nil {
+		return nil, err
 	}
+	plan = f.plan()
 	sides := [2]experiment.Side{fileA, fileB}
 	for i, s := range [2]struct {
 		ref  string
@@ -291,6 +287,21 @@ func (e *env) compared(ctx context.Context, f *compareFlags, a, b string) (*expe
 		}
 	}
 	return experiment.CompareSides(sides[0], sides[1], plan)
+}
+
+// projectPolicy takes the policy of the project, where there is one and none was named.
+func (e *env) projectPolicy(p *place, f *compareFlags) error {
+	if f.p != nil || p.root == "" {
+		return nil
+	}
+	text, err := e.policyText(p, "")
+	if err != nil || text == nil {
+		return nil
+	}
+	if f.p, err = experiment.ParsePolicy(text); err != nil {
+		return fmt.Errorf("%s: %w", guardFile, err)
+	}
+	return nil
 }
 
 // measuredFile reads a side from a file, if the argument names one that is there and no version.

@@ -203,7 +203,7 @@ func (e *env) tellGuard(p *place, s *experiment.Start, policy *experiment.Policy
 		scope = policy.Rollback.Scope
 	}
 	if e.json {
-		return e.emit(guardJSON{"varve.guard/1", true, s.Name, s.Command, texts(scope), len(policy.Rules), policy.Rollback.To})
+		return e.emit(guardJSON{"varve.guard/1", true, s.Name, texts(s.Command), texts(scope), len(policy.Rules), policy.Rollback.To})
 	}
 	in := strings.Join(scope, " ")
 	if in == "" {

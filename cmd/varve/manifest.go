@@ -16,8 +16,8 @@ func manifestVerb(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "manifest [REF]", Short: "List every file of a snapshot with its SHA-256", GroupID: "look",
 		Long: "Lists every file of a snapshot with its SHA-256, in the form of sha256sum; with --json also sizes and\n" +
-			"times. With --check DIR the files of a folder are read and compared with it: exit code 4 if any differs\n" +
-			"or is missing.",
+			"times. With --check DIR the files of a folder are read and compared with it: exit code 4 if any differs,\n" +
+			"is missing, or is not in it.",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: e.completeRefs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -107,7 +107,7 @@ func (e *env) checkManifest(ctx context.Context, p *place, s *varve.Snapshot, di
 		}
 	}
 	if len(list) > 0 {
-		e.say("%s of %s differ or are missing in %s", count(len(list)), plural(s.Tree.Files, "file"), name(dir))
+		e.say("%s between %s and %s", plural(len(list), "difference"), s.Ref(), name(dir))
 		return outcome(exitDifferences)
 	}
 	e.say("all %s are as in %s", plural(s.Tree.Files, "file"), s.Ref())

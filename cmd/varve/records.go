@@ -146,7 +146,7 @@ func (e *env) recordKinds(ctx context.Context, r *varve.Records) error {
 	}
 	for _, k := range kinds {
 		if e.json {
-			if err := e.emit(map[string]any{"schema": "varve.record-kind/1", "kind": k.Kind, "version": k.Version, "count": k.Count}); err != nil {
+			if err := e.emit(map[string]any{"schema": "varve.record_kind/1", "kind": k.Kind, "version": k.Version, "count": k.Count}); err != nil {
 				return err
 			}
 			continue
@@ -194,7 +194,7 @@ func (e *env) groups(ctx context.Context, r *varve.Records, q varve.Query, by []
 	}
 	for _, g := range groups {
 		if e.json {
-			out := map[string]any{"schema": "varve.record-group/1", "by": by, "key": g.Key, "count": g.Count}
+			out := map[string]any{"schema": "varve.record_group/1", "by": by, "key": g.Key, "count": g.Count}
 			if q.Measure != "" {
 				out["measured"], out["sum"], out["min"], out["max"], out["mean"] = g.Measured, g.Sum, g.Min, g.Max, g.Mean
 			}

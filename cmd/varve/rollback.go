@@ -117,7 +117,7 @@ func under(paths []string, at string) bool {
 }
 
 func (e *env) tellReverted(s *varve.Snapshot, r *varve.RevertResult) error {
-	j := rollbackJSON{Schema: "varve.restore/1", Version: s.Version, ID: s.ID.String(), Files: int64(s.Tree.Files), Written: r.Written, Removed: r.Removed, Plan: []changeJSON{}, Left: []experiment.Leftover{}, DryRun: e.dry}
+	j := rollbackJSON{Schema: "varve.rollback/1", Version: s.Version, ID: s.ID.String(), Files: int64(s.Tree.Files), Written: r.Written, Removed: r.Removed, Plan: []changeJSON{}, Left: []experiment.Leftover{}, DryRun: e.dry}
 	for i := range r.Plan {
 		c := &r.Plan[i]
 		path, b := text(c.Path)
@@ -171,7 +171,7 @@ func (e *env) replace(ctx context.Context, p *place, l *experiment.Lab, f *rollb
 		if err != nil {
 			return err
 		}
-		j := rollbackJSON{Schema: "varve.restore/1", Version: s.Version, ID: s.ID.String(), To: folder, Files: res.Files, Written: res.Written, Plan: []changeJSON{}, Left: []experiment.Leftover{}, DryRun: true}
+		j := rollbackJSON{Schema: "varve.rollback/1", Version: s.Version, ID: s.ID.String(), To: folder, Files: res.Files, Written: res.Written, Plan: []changeJSON{}, Left: []experiment.Leftover{}, DryRun: true}
 		if e.json {
 			return e.emit(j)
 		}
@@ -183,7 +183,7 @@ func (e *env) replace(ctx context.Context, p *place, l *experiment.Lab, f *rollb
 		return fmt.Errorf("rollback to %s: %w", s.Ref(), err)
 	}
 	if e.json {
-		return e.emit(rollbackJSON{Schema: "varve.restore/1", Version: s.Version, ID: s.ID.String(), To: folder, Backup: res.Backup, Files: res.Files, Written: res.Files, Plan: []changeJSON{}, Left: []experiment.Leftover{}})
+		return e.emit(rollbackJSON{Schema: "varve.rollback/1", Version: s.Version, ID: s.ID.String(), To: folder, Backup: res.Backup, Files: res.Files, Written: res.Files, Plan: []changeJSON{}, Left: []experiment.Leftover{}})
 	}
 	e.printf("%s is what %s was: %s, read back and compared\n", name(folder), s.Ref(), plural(res.Files, "entry"))
 	if res.Backup != "" {

@@ -34,7 +34,7 @@ type runningJSON struct {
 }
 
 func (e *env) runningOf(r *experiment.Running) runningJSON {
-	j := runningJSON{"varve.run/1", r.ID, r.Name, r.Before, r.Reused, rfc(r.Started), r.MetricsFile(), "running", texts(r.Command)}
+	j := runningJSON{"varve.running/1", r.ID, r.Name, r.Before, r.Reused, rfc(r.Started), r.MetricsFile(), "running", texts(r.Command)}
 	if r.PID != 0 && !alive(r.PID) {
 		j.State = "broken off"
 	}

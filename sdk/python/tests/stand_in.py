@@ -24,7 +24,7 @@ if plan.get("fail") and (plan["fail"] == words[0] or plan["fail"] == " ".join(wo
 def say(**o):
     print(json.dumps(o))
 if words[:2] == ["run", "start"]:
-    say(schema="varve.run/1", id="r1", metrics=os.path.join(home, "metrics.jsonl"), name="x")
+    say(schema="varve.running/1", id="r1", metrics=os.path.join(home, "metrics.jsonl"), name="x")
 elif words[:2] == ["run", "finish"]:
     back = plan.get("rolled_back", False)
     say(schema="varve.run/1", id="r1", verdict="rolled back: auroc 0.8 < 0.85" if back else "passed", rolled_back=back)

@@ -113,7 +113,7 @@ class Client:
         args += ["--param=%s=%s" % (k, _text(v)) for k, v in (params or {}).items()]
         if seed is not None:
             args.append("--seed=%d" % seed)
-        return _one(self._sub(args)[1], "varve.run/1")
+        return _one(self._sub(args)[1], "varve.running/1")
 
     def run_finish(self, run: str, exit: int = 0, error: str = "") -> Object:
         """Ends a guarded run: judges it, and rolls back where the policy says so (``rolled_back``)."""
