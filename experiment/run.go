@@ -390,7 +390,7 @@ func (l *Lab) mark(ctx context.Context, r *Running, run *Run, after *varve.Snaps
 	if r.Name == "" {
 		return nil
 	}
-	if run.Verdict == Passed || run.Verdict == Warned || run.Verdict == Unmeasured {
+	if run.Verdict == Passed || run.Verdict == Warned {
 		_, err := l.p.AddMilestone(ctx, after, r.Name, "development", map[string]string{"run": run.ID}, nil)
 		if err == nil || !errors.Is(err, varve.ErrTaken) {
 			return err
