@@ -43,10 +43,12 @@ func TestSwitch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := listAt(work)
+		d, err := disk.Open(work)
 		if err != nil {
 			t.Fatal(err)
 		}
+		got := listing(t, d)
+		d.Close()
 		if !maps.Equal(files(got), files(want)) {
 			t.Fatalf("step %d, %s:\n%s", step, snaps[i].Ref(), differ(got, want))
 		}
