@@ -100,6 +100,42 @@ func TestBaseline(t *testing.T) {
 	}
 }
 
+// TestPooledRuns: the seeds of a state are tested together, against all seeds of the last good state, never against
+// those of the same.
+func TestPooledRuns(t *testing.T) {
+	r := newRig(t)
+	policy := "[[metric]]\nname = 'acc'\ndirection = 'higher'\ntest = { alpha = 0.05 }\n"
+	r.write(map[string]string{"a.py": "good"})
+	seed := func(n int, shift float64) *Run {
+		t.Helper()
+		return r.run(Start{Policy: policy, Seed: fmt.Sprint(n)}, nil, fmt.Sprintf(`{"acc": %v}`, 90+float64(n)/10+shift+float64(n*n%3)/100), Outcome{Keep: true})
+	}
+	base := map[string]bool{}
+	for n := range 6 {
+		x := seed(n, 0)
+		if x.Verdict != Passed || x.Baseline != "" {
+			t.Errorf("the first state, seed %d: %s by %q", n, x.Verdict, x.Baseline)
+		}
+		base[x.ID] = true
+	}
+	r.write(map[string]string{"a.py": "worse"})
+	for n := range 6 {
+		x := seed(n, -1)
+		if !base[x.Baseline] {
+			t.Errorf("seed %d is compared with %q", n, x.Baseline)
+		}
+		if n == 0 && x.Verdict != Passed || n == 5 && x.Verdict != Regressed {
+			t.Errorf("seed %d: %s, %v, %q", n, x.Verdict, x.Violations, x.Notes)
+		}
+	}
+	// The state that turned out bad has good runs of its own: they are not what to go back to.
+	policy += "[rollback]\nto = 'last-good'\n"
+	x := r.run(Start{Policy: policy, Seed: "5"}, nil, `{"acc": 89.51}`, Outcome{})
+	if b, _ := os.ReadFile(filepath.Join(r.project(), "a.py")); string(b) != "good" || !x.RolledBack {
+		t.Errorf("rolled back to %q: %s, %q", b, x.Verdict, x.Notes)
+	}
+}
+
 // TestLastGood: rollback.to = last-good goes behind states that were bad and kept.
 func TestLastGood(t *testing.T) {
 	r := newRig(t)
