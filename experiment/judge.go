@@ -107,10 +107,10 @@ func (j *Judgement) apply(r *Rule, value float64, base, pool Measured) {
 		return
 	}
 	if r.Floor != nil && value < *r.Floor {
-		j.violate(r, "floor", value, *r.Floor, fmt.Sprintf("%v is below the floor %v", value, *r.Floor))
+		j.violate(r, "floor", value, *r.Floor, fmt.Sprintf("%.10g is below the floor %.10g", value, *r.Floor))
 	}
 	if r.Ceiling != nil && value > *r.Ceiling {
-		j.violate(r, "ceiling", value, *r.Ceiling, fmt.Sprintf("%v is above the ceiling %v", value, *r.Ceiling))
+		j.violate(r, "ceiling", value, *r.Ceiling, fmt.Sprintf("%.10g is above the ceiling %.10g", value, *r.Ceiling))
 	}
 	if r.Drop != nil {
 		j.drop(r, value, base)
@@ -133,10 +133,10 @@ func (j *Judgement) drop(r *Rule, value float64, base Measured) {
 	}
 	allowed := *r.Drop * math.Abs(from)
 	if r.Direction == Higher && value < from-allowed {
-		j.violate(r, "relative_drop", value, from-allowed, fmt.Sprintf("%v is below %v, the baseline %v less %v of it", value, from-allowed, from, *r.Drop))
+		j.violate(r, "relative_drop", value, from-allowed, fmt.Sprintf("%.10g is below %.10g, the baseline %.10g less %.10g of it", value, from-allowed, from, *r.Drop))
 	}
 	if r.Direction == Lower && value > from+allowed {
-		j.violate(r, "relative_drop", value, from+allowed, fmt.Sprintf("%v is above %v, the baseline %v and %v of it", value, from+allowed, from, *r.Drop))
+		j.violate(r, "relative_drop", value, from+allowed, fmt.Sprintf("%.10g is above %.10g, the baseline %.10g and %.10g of it", value, from+allowed, from, *r.Drop))
 	}
 }
 

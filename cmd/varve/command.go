@@ -297,9 +297,13 @@ func (e *env) printf(format string, args ...any) {
 
 // say tells people something beside the data, unless they want quiet.
 func (e *env) say(format string, args ...any) {
-	if e.quiet {
-		return
+	if !e.quiet {
+		e.tell(format, args...)
 	}
+}
+
+// tell says what also those must know who want quiet.
+func (e *env) tell(format string, args ...any) {
 	e.meter.clear()
 	_ = e.out.Flush() // on a terminal both come in order
 	fmt.Fprintf(e.talk, format+"\n", args...)

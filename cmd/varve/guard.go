@@ -234,13 +234,13 @@ func (e *env) printRun(r *experiment.Run) error {
 		}
 	}
 	for _, v := range r.Violations {
-		e.say("%s: %s: %s", v.Severity, name(v.Metric), name(v.Reason))
+		e.tell("%s: %s: %s", v.Severity, name(v.Metric), name(v.Reason))
 	}
 	for _, n := range r.Notes {
 		e.say("note: %s", lines(n))
 	}
 	for _, l := range r.Left {
-		e.say("left as it is: %s: %s", name(l.Path), name(l.Reason))
+		e.tell("left as it is: %s: %s", name(l.Path), name(l.Reason))
 	}
 	word := r.Verdict
 	if r.Exit != 0 {
@@ -248,7 +248,7 @@ func (e *env) printRun(r *experiment.Run) error {
 	}
 	e.say("%s: %s, %s; %s → %s", runTitle(r), word, lasting(time.Duration(r.Seconds*float64(time.Second))), ref(r.BeforeVersion), ref(r.AfterVersion))
 	if r.RolledBack {
-		e.say("rolled back: %s put back; the failed state is kept as %s; varve undo brings it back", plural(len(r.PutBack), "file"), ref(r.AfterVersion))
+		e.tell("rolled back: %s put back; the failed state is kept as %s; varve undo brings it back", plural(len(r.PutBack), "file"), ref(r.AfterVersion))
 	}
 	return nil
 }
