@@ -100,6 +100,42 @@ func TestBaseline(t *testing.T) {
 	}
 }
 
+// TestPooledRuns: the seeds of a state are tested together, against all seeds of the last good state, never against
+// those of the same.
+func TestPooledRuns(t *testing.T) {
+	r := newRig(t)
+	policy := "[[metric]]\nname = 'acc'\ndirection = 'higher'\ntest = { alpha = 0.05 }\n"
+	r.write(map[string]string{"a.py": "good"})
+	seed := func(n int, shift float64) *Run {
+		t.Helper()
+		return r.run(Start{Policy: policy, Seed: fmt.Sprint(n)}, nil, fmt.Sprintf(`{"acc": %v}`, 90+float64(n)/10+shift+float64(n*n%3)/100), Outcome{Keep: true})
+	}
+	base := map[string]bool{}
+	for n := range 6 {
+		x := seed(n, 0)
+		if x.Verdict != Passed || x.Baseline != "" {
+			t.Errorf("the first state, seed %d: %s by %q", n, x.Verdict, x.Baseline)
+		}
+		base[x.ID] = true
+	}
+	r.write(map[string]string{"a.py": "worse"})
+	for n := range 6 {
+		x := seed(n, -1)
+		if !base[x.Baseline] {
+			t.Errorf("seed %d is compared with %q", n, x.Baseline)
+		}
+		if n == 0 && x.Verdict != Passed || n == 5 && x.Verdict != Regressed {
+			t.Errorf("seed %d: %s, %v, %q", n, x.Verdict, x.Violations, x.Notes)
+		}
+	}
+	// The state that turned out bad has good runs of its own: they are not what to go back to.
+	policy += "[rollback]\nto = 'last-good'\n"
+	x := r.run(Start{Policy: policy, Seed: "5"}, nil, `{"acc": 89.51}`, Outcome{})
+	if b, _ := os.ReadFile(filepath.Join(r.project(), "a.py")); string(b) != "good" || !x.RolledBack {
+		t.Errorf("rolled back to %q: %s, %q", b, x.Verdict, x.Notes)
+	}
+}
+
 // TestLastGood: rollback.to = last-good goes behind states that were bad and kept.
 func TestLastGood(t *testing.T) {
 	r := newRig(t)
@@ -265,6 +301,65 @@ func TestReplacePart(t *testing.T) {
 	}
 	if got := treeOf(t, r.project()); !maps.Equal(got, now) {
 		t.Errorf("it failed, and changed %v", got)
+	}
+}
+
+// TestReplaceNames: a path is a path: no pattern, not the same name elsewhere, and once if it is named twice.
+func TestReplaceNames(t *testing.T) {
+	for _, paths := range [][]string{{"src"}, {"src", "src"}, {"src", "src/in"}, {"src/in", "src"}, {"src/"}, {"./src"}} {
+		r := newRig(t)
+		old := r.snap(map[string]string{"src/a.py": "old", "src/in/b.py": "old b", "other/src/c.py": "old c", "s[r]c/d.py": "old d"})
+		r.snap(map[string]string{"src/a.py": "new", "src/in/b.py": "new b", "other/src/c.py": "new c", "s[r]c/d.py": "new d"})
+		before := treeOf(t, r.project())
+		res, err := r.Replace(t.Context(), old, r.project(), paths)
+		if err != nil {
+			t.Errorf("%q: %v", paths, err)
+			continue
+		}
+		now := treeOf(t, r.project())
+		for at := range before {
+			if same := before[at] == now[at]; same != !strings.HasPrefix(at, "src/") {
+				t.Errorf("%q: %s is as before: %v", paths, at, same)
+			}
+		}
+		if got := treeOf(t, res.Backup); len(got) != 2 || got["src/in/b.py"] != before["src/in/b.py"] {
+			t.Errorf("%q: the backup holds %v", paths, got)
+		}
+	}
+	r := newRig(t)
+	old := r.snap(map[string]string{"s[r]c/d.py": "old d", "src/a.py": "a"})
+	r.snap(map[string]string{"s[r]c/d.py": "new d"})
+	if _, err := r.Replace(t.Context(), old, r.project(), []string{"s[r]c"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReadBack: what was built is compared with the version before anything is moved.
+func TestReadBack(t *testing.T) {
+	r := newRig(t)
+	s := r.snap(map[string]string{"a/x.txt": "one", "b/y.txt": "two"})
+	for what, harm := range map[string]func(dir string) error{
+		"":        func(string) error { return nil },
+		"changed": func(dir string) error { return os.WriteFile(filepath.Join(dir, "a/x.txt"), []byte("onf"), 0o644) },
+		"missing": func(dir string) error { return os.Remove(filepath.Join(dir, "a/x.txt")) },
+		"more":    func(dir string) error { return os.WriteFile(filepath.Join(dir, "a/more.txt"), nil, 0o644) },
+	} {
+		dir := filepath.Join(r.dir, "built "+what)
+		if _, err := r.p.Restore(t.Context(), varve.RestoreOptions{Snapshot: s, To: dir}); err != nil {
+			t.Fatal(err)
+		}
+		if err := harm(dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.readBack(t.Context(), s, dir, nil); (err == nil) != (what == "") {
+			t.Errorf("%q: %v", what, err)
+		}
+		if err := r.readBack(t.Context(), s, dir, []string{"a"}); (err == nil) != (what == "") {
+			t.Errorf("%q, looking at a: %v", what, err)
+		}
+		if err := r.readBack(t.Context(), s, dir, []string{"b"}); err != nil {
+			t.Errorf("%q, looking at b: %v", what, err)
+		}
 	}
 }
 

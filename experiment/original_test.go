@@ -53,7 +53,7 @@ func damages(t *testing.T, r *rig, packs []string, do func(what string)) {
 	random := rand.New(rand.NewPCG(11, 12))
 	flips := 8
 	if *long {
-		flips = 400
+		flips = 100
 	}
 	for _, pack := range packs {
 		whole, err := os.ReadFile(pack)

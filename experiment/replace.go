@@ -8,7 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"varve"
 )
@@ -24,7 +27,7 @@ type Replaced struct {
 // only those sub-trees change places. The version is built beside the folder and every file of it is read back and
 // compared with the version's SHA-256 before anything is moved.
 func (l *Lab) Replace(ctx context.Context, s *varve.Snapshot, folder string, paths []string) (*Replaced, error) {
-	folder = filepath.Clean(folder)
+	folder, paths = filepath.Clean(folder), subtrees(paths)
 	var tag [4]byte
 	if _, err := io.ReadFull(l.opt.Rand, tag[:]); err != nil {
 		return nil, err
@@ -59,6 +62,26 @@ func (l *Lab) Replace(ctx context.Context, s *varve.Snapshot, folder string, pat
 	return out, errors.Join(err, os.RemoveAll(fresh))
 }
 
+// subtrees are paths of a project, none of them twice or in another one; nil is all of it.
+func subtrees(paths []string) []string {
+	var out []string
+	for _, at := range paths {
+		at = path.Clean(filepath.ToSlash(at))
+		if at == "." {
+			return nil
+		}
+		if !inAny(out, at) {
+			out = append(slices.DeleteFunc(out, func(other string) bool { return inAny([]string{at}, other) }), at)
+		}
+	}
+	return out
+}
+
+// inAny reports whether a path is one of paths, or in one of them.
+func inAny(paths []string, at string) bool {
+	return slices.ContainsFunc(paths, func(p string) bool { return at == p || strings.HasPrefix(at, p+"/") })
+}
+
 // readBack compares what was built with the version.
 func (l *Lab) readBack(ctx context.Context, s *varve.Snapshot, dir string, paths []string) error {
 	list, err := l.p.CheckManifest(ctx, s, dir)
@@ -66,7 +89,7 @@ func (l *Lab) readBack(ctx context.Context, s *varve.Snapshot, dir string, paths
 		return err
 	}
 	for _, d := range list {
-		if len(paths) == 0 || matchesAny(paths, d.Path) {
+		if len(paths) == 0 || inAny(paths, d.Path) {
 			return fmt.Errorf("%s is not as %s has it: %s", d.Path, s.Ref(), d.Detail)
 		}
 	}

@@ -277,7 +277,7 @@ func (l *Lab) baseline(ctx context.Context, p *Policy, run *Run) ([]*Run, error)
 		candidates, err = l.Runs(ctx, RunFilter{bare: true})
 		// What was rolled back, or is of this same state, is nothing to go by.
 		candidates = slices.DeleteFunc(candidates, func(b *Run) bool {
-			return b.Verdict != Passed && b.Verdict != Warned || b.Exit != 0 || b.After == run.After && b.After != b.Before
+			return b.Verdict != Passed && b.Verdict != Warned || b.Exit != 0 || b.After == run.After
 		})
 	} else {
 		candidates, err = l.RunsOf(ctx, p.Baseline)
@@ -317,7 +317,7 @@ func label(r *Run) string {
 func (l *Lab) rollBack(ctx context.Context, r *Running, run *Run, before, after *varve.Snapshot, o *Outcome) error {
 	target := before
 	if r.policy.Rollback.To == LastGood {
-		good, err := l.lastGood(ctx)
+		good, err := l.lastGood(ctx, run.After)
 		if err != nil {
 			return err
 		}
@@ -363,14 +363,14 @@ func (l *Lab) rollBack(ctx context.Context, r *Running, run *Run, before, after 
 	return nil
 }
 
-// lastGood returns the state that the last good run left; nil if there is none.
-func (l *Lab) lastGood(ctx context.Context) (*varve.Snapshot, error) {
+// lastGood returns the state that the last good run left, if it is not the one that turned out bad; nil if there is none.
+func (l *Lab) lastGood(ctx context.Context, bad string) (*varve.Snapshot, error) {
 	runs, err := l.Runs(ctx, RunFilter{bare: true})
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range slices.Backward(runs) {
-		if (r.Verdict == Passed || r.Verdict == Warned) && r.Exit == 0 {
+		if (r.Verdict == Passed || r.Verdict == Warned) && r.Exit == 0 && r.After != bad {
 			if s, err := l.p.Resolve(r.After); err == nil {
 				return s, nil
 			}
