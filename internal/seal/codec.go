@@ -102,7 +102,8 @@ type Encoder struct {
 	typed  []byte // the candidate of a typed transform
 	planes []byte
 	frame  []byte // a run compressed by zstd
-	huff   huff0.Scratch
+	huff   huffman
+	hist   [256]uint32
 	faults int
 }
 

@@ -101,36 +101,43 @@ func zip(x uint64) uint64 {
 
 // appendRun appends run by the smallest of its modes. Which are tried follows from a sample.
 func (e *Encoder) appendRun(dst, run []byte) []byte {
-	mode, best := byte(runRaw), run
 	if len(run) < runHuffMin {
 		return append(append(dst, runRaw), run...)
 	}
 	if bytes.Equal(run[1:], run[:len(run)-1]) {
 		return append(dst, runSingle, run[0])
 	}
+	start := len(dst)
 	value, most, of := sampled(run)
 	if most*8 > of*7 { // Huffman gives no value less than a bit: where one value dominates, that is too much
-		if out, ok := appendSparse(e.frame[:0], run, value, len(run)/8); ok {
-			e.frame = out
-			return append(append(dst, runSparse, byte(len(out)), byte(len(out)>>8), byte(len(out)>>16)), out...)
+		if out, ok := appendSparse(append(dst, runSparse, 0, 0, 0), run, value, len(run)/8); ok {
+			return sized(out, start)
 		}
 	}
+	coded, size := false, len(run)
 	if most*100 > of {
-		e.huff.Reuse, e.huff.TableLog = huff0.ReusePolicyNone, runTableLog
-		if out, _, err := huff0.Compress4X(run, &e.huff); err == nil && len(out)+3 < len(run) {
-			mode, best = runHuff, out
+		countBytes(&e.hist, run)
+		if dst, coded = e.huff.appendRun(append(dst[:start], runHuff, 0, 0, 0), run, &e.hist, len(run)-3); coded {
+			size = len(sized(dst, start)) - start - 4
 		}
 	}
-	if len(run) >= runZstdMin && e.repeats(run, len(best)) {
+	if len(run) >= runZstdMin && e.repeats(run, size) {
 		e.frame = e.by[Fast].EncodeAll(run, e.frame[:0])
-		if len(e.frame)+3 < len(best) {
-			mode, best = runZstd, e.frame
+		if len(e.frame)+3 < size {
+			return sized(append(append(dst[:start], runZstd, 0, 0, 0), e.frame...), start)
 		}
 	}
-	if dst = append(dst, mode); mode != runRaw {
-		dst = append(dst, byte(len(best)), byte(len(best)>>8), byte(len(best)>>16))
+	if coded {
+		return dst
 	}
-	return append(dst, best...)
+	return append(append(dst[:start], runRaw), run...)
+}
+
+// sized notes in the run that dst has from start on how long what follows its head is.
+func sized(dst []byte, start int) []byte {
+	n := len(dst) - start - 4
+	dst[start+1], dst[start+2], dst[start+3] = byte(n), byte(n>>8), byte(n>>16)
+	return dst
 }
 
 // sampled returns the commonest byte of a sample of run, how often it is there, and the sample's length.
@@ -164,6 +171,14 @@ func appendSparse(dst, run []byte, value byte, limit int) ([]byte, bool) {
 	dst = append(dst, value)
 	words := uint64(value) * 0x0101010101010101
 	for at := 0; at < len(run); at += 8 {
+		for ; at+32 <= len(run); at += 32 { // mostly nothing is there
+			in := (*[32]byte)(run[at:])
+			x, y := binary.LittleEndian.Uint64(in[:])^words, binary.LittleEndian.Uint64(in[8:])^words
+			u, v := binary.LittleEndian.Uint64(in[16:])^words, binary.LittleEndian.Uint64(in[24:])^words
+			if x|y|u|v != 0 {
+				break
+			}
+		}
 		var x uint64
 		if at+8 <= len(run) {
 			x = binary.LittleEndian.Uint64(run[at:]) ^ words
