@@ -104,6 +104,7 @@ type Encoder struct {
 	frame  []byte // a run compressed by zstd
 	huff   huffman
 	hist   [256]uint32
+	places [1 << placesLog]uint16 // of four bytes by their hash: one more than where they are
 	faults int
 }
 
@@ -188,7 +189,13 @@ func (e *Encoder) expected(raw []byte) int {
 	}
 	total := 0
 	for _, at := range [2]int{len(raw) / 4, len(raw) - len(raw)/4 - typedSample} {
-		e.sample = e.by[Fast].EncodeAll(raw[at:at+typedSample], e.sample[:0])
+		piece := raw[at : at+typedSample]
+		if !e.again(piece) { // then zstd codes literals only
+			countBytes(&e.hist, piece)
+			total += min(int(bitsOf(&e.hist)/(8<<8)), typedSample)
+			continue
+		}
+		e.sample = e.by[Fast].EncodeAll(piece, e.sample[:0])
 		total += min(len(e.sample), typedSample)
 	}
 	return int(int64(len(raw)) * int64(total) / (2 * typedSample))

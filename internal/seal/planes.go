@@ -22,6 +22,7 @@ const (
 	runHuffMin = 64       // shorter runs are stored
 	runZstdMin = 32 << 10 // shorter runs hold too few repeats
 	runProbe   = 2 << 10
+	placesLog  = 11
 
 	// Shorter codes are read faster, yet rare values then take too much of them.
 	runTableLog = 11
@@ -237,9 +238,30 @@ func fill(run []byte, value byte) {
 // for all of it.
 func (e *Encoder) repeats(run []byte, size int) bool {
 	at := (len(run) - runProbe) / 2
+	if !e.again(run[at : at+runProbe]) {
+		return false
+	}
 	e.sample = e.by[Fast].EncodeAll(run[at:at+runProbe], e.sample[:0])
 	// A piece pays for a table of its own, which the whole does once.
 	return 10*int64(len(e.sample)-48)*int64(len(run)) < 9*int64(size)*runProbe
+}
+
+// again reports whether more than one in 64 places of piece begin four bytes that are there before, so that
+// zstd could find something: with fewer, all that it finds is less than a tenth. Piece has less than 64 KiB.
+func (e *Encoder) again(piece []byte) bool {
+	clear(e.places[:])
+	few := len(piece) / 64
+	for i := 0; i+4 <= len(piece); i++ {
+		x := binary.LittleEndian.Uint32(piece[i:])
+		at := &e.places[x*0x9e3779b1>>(32-placesLog)]
+		if *at > 0 && binary.LittleEndian.Uint32(piece[*at-1:]) == x {
+			if few--; few < 0 {
+				return true
+			}
+		}
+		*at = uint16(i + 1)
+	}
+	return false
 }
 
 // joinPlanes appends the rawLen bytes of a planes block to dst; rawLen must be bounded.
