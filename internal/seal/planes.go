@@ -51,14 +51,17 @@ func (e *Encoder) appendPlanes(dst, raw []byte, w int, log uint8) []byte {
 
 // gather fills planes, w of n bytes each, with raw's: plane i has the bytes i, i+w, i+2w …; w is 2 or 4.
 func gather(planes, raw []byte, w, n int) {
+	le := binary.LittleEndian
 	a, b := planes[:n], planes[n:2*n]
 	i := 0
 	if w == 2 {
 		for ; i+8 <= n; i += 8 {
 			in := (*[16]byte)(raw[2*i:])
-			x, y := split(binary.LittleEndian.Uint64(in[:])), split(binary.LittleEndian.Uint64(in[8:]))
-			binary.LittleEndian.PutUint64(a[i:], x&low32|y<<32)
-			binary.LittleEndian.PutUint64(b[i:], x>>32|y&^low32)
+			x, y := exchange32(le.Uint64(in[:]), le.Uint64(in[8:]))
+			x, y = exchange16(x, y)
+			x, y = exchange8(x, y)
+			le.PutUint64(a[i:], x)
+			le.PutUint64(b[i:], y)
 		}
 		for ; i < n; i++ {
 			a[i], b[i] = raw[2*i], raw[2*i+1]
@@ -68,36 +71,43 @@ func gather(planes, raw []byte, w, n int) {
 	c, d := planes[2*n:3*n], planes[3*n:4*n]
 	for ; i+8 <= n; i += 8 {
 		in := (*[32]byte)(raw[4*i:])
-		x, y := split(binary.LittleEndian.Uint64(in[:])), split(binary.LittleEndian.Uint64(in[8:]))
-		u, v := split(binary.LittleEndian.Uint64(in[16:])), split(binary.LittleEndian.Uint64(in[24:]))
-		even, odd := split(x&low32|y<<32), split(x>>32|y&^low32) // planes 0 and 2, 1 and 3
-		even2, odd2 := split(u&low32|v<<32), split(u>>32|v&^low32)
-		binary.LittleEndian.PutUint64(a[i:], even&low32|even2<<32)
-		binary.LittleEndian.PutUint64(b[i:], odd&low32|odd2<<32)
-		binary.LittleEndian.PutUint64(c[i:], even>>32|even2&^low32)
-		binary.LittleEndian.PutUint64(d[i:], odd>>32|odd2&^low32)
+		x, u := exchange32(le.Uint64(in[:]), le.Uint64(in[16:]))
+		y, v := exchange32(le.Uint64(in[8:]), le.Uint64(in[24:]))
+		x, u = exchange8(x, u)
+		y, v = exchange8(y, v)
+		x, y = exchange16(x, y)
+		u, v = exchange16(u, v)
+		le.PutUint64(a[i:], x)
+		le.PutUint64(b[i:], u)
+		le.PutUint64(c[i:], y)
+		le.PutUint64(d[i:], v)
 	}
 	for ; i < n; i++ {
 		a[i], b[i], c[i], d[i] = raw[4*i], raw[4*i+1], raw[4*i+2], raw[4*i+3]
 	}
 }
 
-const low32 = 1<<32 - 1
+// The place of a byte in words is a number, of which the lowest three bits say where it is in its word and the
+// others in which word. An exchange is of one bit of either kind; after three of them, what belongs to one plane is in one word, in order. The same exchanges lead back.
+const (
+	mask8  = 0x00ff00ff00ff00ff
+	mask16 = 0x0000ffff0000ffff
+	mask32 = 0x00000000ffffffff
+)
 
-// split moves the even bytes of x to its lower half and the odd ones to its upper half, in order.
-func split(x uint64) uint64 {
-	t := (x ^ x>>8) & 0x0000ff000000ff00
-	x ^= t ^ t<<8
-	t = (x ^ x>>16) & 0x00000000ffff0000
-	return x ^ t ^ t<<16
+func exchange8(x, y uint64) (uint64, uint64) {
+	t := (x>>8 ^ y) & mask8
+	return x ^ t<<8, y ^ t
 }
 
-// zip is the inverse of split.
-func zip(x uint64) uint64 {
-	t := (x ^ x>>16) & 0x00000000ffff0000
-	x ^= t ^ t<<16
-	t = (x ^ x>>8) & 0x0000ff000000ff00
-	return x ^ t ^ t<<8
+func exchange16(x, y uint64) (uint64, uint64) {
+	t := (x>>16 ^ y) & mask16
+	return x ^ t<<16, y ^ t
+}
+
+func exchange32(x, y uint64) (uint64, uint64) {
+	t := (x>>32 ^ y) & mask32
+	return x ^ t<<32, y ^ t
 }
 
 // appendRun appends run by the smallest of its modes. Which are tried follows from a sample.
@@ -344,14 +354,17 @@ func (d *Decoder) fillRun(run []byte, mode byte, in []byte) bool {
 
 // scatter is the inverse of gather for all w planes of n bytes.
 func scatter(raw, planes []byte, w, n int) {
+	le := binary.LittleEndian
 	a, b := planes[:n], planes[n:2*n]
 	i := 0
 	if w == 2 {
 		for ; i+8 <= n; i += 8 {
 			out := (*[16]byte)(raw[2*i:])
-			x, y := binary.LittleEndian.Uint64(a[i:]), binary.LittleEndian.Uint64(b[i:])
-			binary.LittleEndian.PutUint64(out[:], zip(x&low32|y<<32))
-			binary.LittleEndian.PutUint64(out[8:], zip(x>>32|y&^low32))
+			x, y := exchange8(le.Uint64(a[i:]), le.Uint64(b[i:]))
+			x, y = exchange16(x, y)
+			x, y = exchange32(x, y)
+			le.PutUint64(out[:], x)
+			le.PutUint64(out[8:], y)
 		}
 		for ; i < n; i++ {
 			raw[2*i], raw[2*i+1] = a[i], b[i]
@@ -361,14 +374,16 @@ func scatter(raw, planes []byte, w, n int) {
 	c, d := planes[2*n:3*n], planes[3*n:4*n]
 	for ; i+8 <= n; i += 8 {
 		out := (*[32]byte)(raw[4*i:])
-		x, y := binary.LittleEndian.Uint64(a[i:]), binary.LittleEndian.Uint64(b[i:])
-		u, v := binary.LittleEndian.Uint64(c[i:]), binary.LittleEndian.Uint64(d[i:])
-		even, odd := zip(x&low32|u<<32), zip(y&low32|v<<32)
-		binary.LittleEndian.PutUint64(out[:], zip(even&low32|odd<<32))
-		binary.LittleEndian.PutUint64(out[8:], zip(even>>32|odd&^low32))
-		even, odd = zip(x>>32|u&^low32), zip(y>>32|v&^low32)
-		binary.LittleEndian.PutUint64(out[16:], zip(even&low32|odd<<32))
-		binary.LittleEndian.PutUint64(out[24:], zip(even>>32|odd&^low32))
+		x, y := exchange16(le.Uint64(a[i:]), le.Uint64(c[i:]))
+		u, v := exchange16(le.Uint64(b[i:]), le.Uint64(d[i:]))
+		x, u = exchange8(x, u)
+		y, v = exchange8(y, v)
+		x, u = exchange32(x, u)
+		y, v = exchange32(y, v)
+		le.PutUint64(out[:], x)
+		le.PutUint64(out[8:], y)
+		le.PutUint64(out[16:], u)
+		le.PutUint64(out[24:], v)
 	}
 	for ; i < n; i++ {
 		raw[4*i], raw[4*i+1], raw[4*i+2], raw[4*i+3] = a[i], b[i], c[i], d[i]
