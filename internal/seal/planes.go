@@ -276,38 +276,59 @@ func (e *Encoder) again(piece []byte) bool {
 
 // joinPlanes appends the rawLen bytes of a planes block to dst; rawLen must be bounded.
 func (d *Decoder) joinPlanes(dst, stored []byte, rawLen int) ([]byte, error) {
+	w, tail, err := d.readPlanes(stored, rawLen)
+	if err != nil {
+		return dst, err
+	}
+	start, n := len(dst), rawLen/w
+	dst = slices.Grow(dst, rawLen)[:start+n*w]
+	scatter(dst[start:], d.planes, w, n)
+	return append(dst, tail...), nil
+}
+
+// holds reports whether a planes block decodes to raw. It compares without making another copy of it.
+func (d *Decoder) holds(stored, raw []byte) bool {
+	if len(raw) > MaxBlock {
+		return false
+	}
+	w, tail, err := d.readPlanes(stored, len(raw))
+	if err != nil {
+		return false
+	}
+	n := len(raw) / w
+	return scattered(raw[:n*w], d.planes, w, n) && bytes.Equal(tail, raw[n*w:])
+}
+
+// readPlanes fills d.planes with those of a block of rawLen bytes and returns their number and what comes after them.
+func (d *Decoder) readPlanes(stored []byte, rawLen int) (w int, tail []byte, err error) {
 	if len(stored) == 0 {
-		return dst, ErrDamaged
+		return 0, nil, ErrDamaged
 	}
 	w, size := int(stored[0]&15), 1<<runLogMax>>(stored[0]>>4)
 	if w != 2 && w != 4 || size < 1<<runLogMin {
-		return dst, ErrDamaged
+		return 0, nil, ErrDamaged
 	}
 	n, rest := rawLen/w, rawLen%w
 	if len(stored) < 1+rest {
-		return dst, ErrDamaged
+		return 0, nil, ErrDamaged
 	}
-	tail, stored := stored[1:1+rest], stored[1+rest:]
+	tail, stored = stored[1:1+rest], stored[1+rest:]
 	// The least a run takes is two bytes: what cannot be there is not allocated for.
 	if len(stored)/2 < w*(n/size) {
-		return dst, ErrDamaged
+		return 0, nil, ErrDamaged
 	}
 	d.planes = slices.Grow(d.planes[:0], n*w)[:n*w]
 	for i := range w {
 		for at := 0; at < n; at += size {
-			var err error
 			if stored, err = d.readRun(d.planes[i*n+at:i*n+min(at+size, n)], stored); err != nil {
-				return dst, err
+				return 0, nil, err
 			}
 		}
 	}
 	if len(stored) != 0 {
-		return dst, ErrDamaged
+		return 0, nil, ErrDamaged
 	}
-	start := len(dst)
-	dst = slices.Grow(dst, rawLen)[:start+n*w]
-	scatter(dst[start:], d.planes, w, n)
-	return append(dst, tail...), nil
+	return w, tail, nil
 }
 
 // readRun fills run from the head of in and returns what is left.
@@ -388,4 +409,40 @@ func scatter(raw, planes []byte, w, n int) {
 	for ; i < n; i++ {
 		raw[4*i], raw[4*i+1], raw[4*i+2], raw[4*i+3] = a[i], b[i], c[i], d[i]
 	}
+}
+
+// scattered reports whether scatter of planes, w of n bytes, is raw.
+func scattered(raw, planes []byte, w, n int) bool {
+	le := binary.LittleEndian
+	a, b := planes[:n], planes[n:2*n]
+	wrong := uint64(0)
+	i := 0
+	if w == 2 {
+		for ; i+8 <= n; i += 8 {
+			in := (*[16]byte)(raw[2*i:])
+			x, y := exchange8(le.Uint64(a[i:]), le.Uint64(b[i:]))
+			x, y = exchange16(x, y)
+			x, y = exchange32(x, y)
+			wrong |= (x ^ le.Uint64(in[:])) | (y ^ le.Uint64(in[8:]))
+		}
+		for ; i < n; i++ {
+			wrong |= uint64((a[i] ^ raw[2*i]) | (b[i] ^ raw[2*i+1]))
+		}
+		return wrong == 0
+	}
+	c, d := planes[2*n:3*n], planes[3*n:4*n]
+	for ; i+8 <= n; i += 8 {
+		in := (*[32]byte)(raw[4*i:])
+		x, y := exchange16(le.Uint64(a[i:]), le.Uint64(c[i:]))
+		u, v := exchange16(le.Uint64(b[i:]), le.Uint64(d[i:]))
+		x, u = exchange8(x, u)
+		y, v = exchange8(y, v)
+		x, u = exchange32(x, u)
+		y, v = exchange32(y, v)
+		wrong |= (x ^ le.Uint64(in[:])) | (y ^ le.Uint64(in[8:])) | (u ^ le.Uint64(in[16:])) | (v ^ le.Uint64(in[24:]))
+	}
+	for ; i < n; i++ {
+		wrong |= uint64((a[i] ^ raw[4*i]) | (b[i] ^ raw[4*i+1]) | (c[i] ^ raw[4*i+2]) | (d[i] ^ raw[4*i+3]))
+	}
+	return wrong == 0
 }
