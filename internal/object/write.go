@@ -1,7 +1,6 @@
 package object
 
 import (
-	"bytes"
 	"context"
 	"sync"
 
@@ -40,13 +39,13 @@ const (
 
 // A Writer puts objects into a session's blocks. It belongs to one goroutine.
 type Writer struct {
-	s          *Session
-	draft      *Draft // instead of s
-	hash       *digest.Hasher
-	enc        *seal.Encoder
-	level      seal.Level
-	open       [streams]block
-	diff, back []byte // a difference being made, and what it makes
+	s     *Session
+	draft *Draft // instead of s
+	hash  *digest.Hasher
+	enc   *seal.Encoder
+	level seal.Level
+	open  [streams]block
+	sums  func(diff, base, plain []byte) bool // seal.Sums; a test has it find a fault
 
 	stored, other []byte // of the block flushed last
 }
@@ -95,7 +94,7 @@ func (f *Draft) Writer() *Writer {
 
 // Writer returns a new Writer of the session.
 func (s *Session) Writer(level seal.Level) *Writer {
-	return &Writer{s: s, hash: digest.NewHasher(s.db.keys.ID), enc: seal.NewEncoder(), level: level}
+	return &Writer{s: s, hash: digest.NewHasher(s.db.keys.ID), enc: seal.NewEncoder(), level: level, sums: seal.Sums}
 }
 
 // Sum returns the digest of plain in this vault.
@@ -156,13 +155,18 @@ func (w *Writer) StoreDelta(d digest.Digest, plain int, payload []byte, bases []
 
 // StoreTyped stores plain, of elements of width 2 or 4 bytes, as Store does.
 func (w *Writer) StoreTyped(width int, d digest.Digest, plain []byte) error {
+	return w.Store(typedStream(width), d, plain)
+}
+
+// typedStream returns the stream of elements of width bytes.
+func typedStream(width int) Stream {
 	switch width {
 	case 2:
-		return w.Store(Typed2, d, plain)
+		return Typed2
 	case 4:
-		return w.Store(Typed4, d, plain)
+		return Typed4
 	}
-	return w.Store(Content, d, plain)
+	return Content
 }
 
 // StoreDiff stores plain as StoreTyped does, or as its difference from basePlain where that is smaller. The
@@ -174,13 +178,6 @@ func (w *Writer) StoreDiff(width int, d digest.Digest, plain []byte, base digest
 	if !seal.DifferencePays(plain, basePlain, width) {
 		return w.StoreTyped(width, d, plain)
 	}
-	var err error
-	if w.diff, err = seal.Difference(w.diff[:0], plain, basePlain, width); err != nil {
-		return err
-	}
-	if w.back, err = seal.Sum(w.back[:0], w.diff, basePlain); err != nil || !bytes.Equal(w.back, plain) {
-		return w.StoreTyped(width, d, plain)
-	}
 	if !w.s.live.Claim(d) {
 		return nil
 	}
@@ -188,19 +185,42 @@ func (w *Writer) StoreDiff(width int, d digest.Digest, plain []byte, base digest
 	if width == 4 {
 		st = Diff4
 	}
-	return w.append(st, w.diff, pack.Entry{Digest: d, Len: uint32(len(w.diff)), Plain: uint32(len(plain)), Bases: []digest.Digest{base}})
+	// It is made where it stays, and looked at there.
+	b, err := w.room(st, len(plain)+seal.DifferenceHead)
+	if err != nil {
+		return err
+	}
+	start := len(b.raw)
+	if b.raw, err = seal.Difference(b.raw, plain, basePlain, width); err != nil {
+		return err
+	}
+	if !w.sums(b.raw[start:], basePlain, plain) {
+		b.raw = b.raw[:start]
+		return w.append(typedStream(width), plain, pack.Entry{Digest: d, Len: uint32(len(plain)), Plain: uint32(len(plain))})
+	}
+	b.entries = append(b.entries, pack.Entry{Digest: d, Len: uint32(len(b.raw) - start), Plain: uint32(len(plain)), Bases: []digest.Digest{base}})
+	return nil
 }
 
 func (w *Writer) append(st Stream, raw []byte, e pack.Entry) error {
-	b := &w.open[st]
-	if len(b.raw) > 0 && (len(b.raw)+len(raw) > blockTarget || len(b.entries) >= blockEntries) {
-		if err := w.flush(st); err != nil {
-			return err
-		}
+	b, err := w.room(st, len(raw))
+	if err != nil {
+		return err
 	}
 	b.raw = append(b.raw, raw...)
 	b.entries = append(b.entries, e)
 	return nil
+}
+
+// room returns the open block of a stream, which has room for one more entry of n bytes.
+func (w *Writer) room(st Stream, n int) (*block, error) {
+	b := &w.open[st]
+	if len(b.raw) > 0 && (len(b.raw)+n > blockTarget || len(b.entries) >= blockEntries) {
+		if err := w.flush(st); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
 }
 
 // flush ends the open block of a stream.

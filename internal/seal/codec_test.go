@@ -367,12 +367,36 @@ func TestFaultyCodecIsCaught(t *testing.T) {
 // wrongPlanes decodes planes to other bytes.
 type wrongPlanes struct{ blockDecoder }
 
-func (w wrongPlanes) Block(dst []byte, c Codec, stored []byte, n int) ([]byte, error) {
-	out, err := w.blockDecoder.Block(dst, c, stored, n)
-	if c == Planes {
-		out[n/2] ^= 1
+func (w wrongPlanes) holds(planes, raw []byte) bool {
+	return w.blockDecoder.holds(planes, another(raw))
+}
+
+// another returns raw but for one bit in the middle.
+func another(raw []byte) []byte {
+	raw = bytes.Clone(raw)
+	raw[len(raw)/2] ^= 1
+	return raw
+}
+
+// What is compared while it is decoded is compared to the last bit.
+func TestEveryByteOfPlanesIsCompared(t *testing.T) {
+	e, d := NewEncoder(), NewDecoder()
+	for _, w := range []int{2, 4} {
+		for _, n := range []int{1, 2, 3, 4, 15, 16, 17, 63, 64, 65, 66, 67, 1021, 4096} {
+			raw := weights(n, w)
+			stored := e.appendPlanes(nil, raw, w, runLogMin)
+			if !d.holds(stored, raw) || d.holds(stored, raw[:n-1]) || d.holds(stored, append(raw[:n:n], 0)) || d.holds(stored[:len(stored)-1], raw) {
+				t.Fatalf("%d bytes of width %d", n, w)
+			}
+			for i := range raw {
+				raw[i] ^= 1 << (i % 8)
+				if d.holds(stored, raw) {
+					t.Fatalf("%d bytes of width %d: byte %d is another", n, w, i)
+				}
+				raw[i] ^= 1 << (i % 8)
+			}
+		}
 	}
-	return out, err
 }
 
 func TestFaultyPlanesAreCaught(t *testing.T) {

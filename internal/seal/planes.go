@@ -22,6 +22,7 @@ const (
 	runHuffMin = 64       // shorter runs are stored
 	runZstdMin = 32 << 10 // shorter runs hold too few repeats
 	runProbe   = 2 << 10
+	placesLog  = 11
 
 	// Shorter codes are read faster, yet rare values then take too much of them.
 	runTableLog = 11
@@ -50,14 +51,17 @@ func (e *Encoder) appendPlanes(dst, raw []byte, w int, log uint8) []byte {
 
 // gather fills planes, w of n bytes each, with raw's: plane i has the bytes i, i+w, i+2w …; w is 2 or 4.
 func gather(planes, raw []byte, w, n int) {
+	le := binary.LittleEndian
 	a, b := planes[:n], planes[n:2*n]
 	i := 0
 	if w == 2 {
 		for ; i+8 <= n; i += 8 {
 			in := (*[16]byte)(raw[2*i:])
-			x, y := split(binary.LittleEndian.Uint64(in[:])), split(binary.LittleEndian.Uint64(in[8:]))
-			binary.LittleEndian.PutUint64(a[i:], x&low32|y<<32)
-			binary.LittleEndian.PutUint64(b[i:], x>>32|y&^low32)
+			x, y := exchange32(le.Uint64(in[:]), le.Uint64(in[8:]))
+			x, y = exchange16(x, y)
+			x, y = exchange8(x, y)
+			le.PutUint64(a[i:], x)
+			le.PutUint64(b[i:], y)
 		}
 		for ; i < n; i++ {
 			a[i], b[i] = raw[2*i], raw[2*i+1]
@@ -67,70 +71,84 @@ func gather(planes, raw []byte, w, n int) {
 	c, d := planes[2*n:3*n], planes[3*n:4*n]
 	for ; i+8 <= n; i += 8 {
 		in := (*[32]byte)(raw[4*i:])
-		x, y := split(binary.LittleEndian.Uint64(in[:])), split(binary.LittleEndian.Uint64(in[8:]))
-		u, v := split(binary.LittleEndian.Uint64(in[16:])), split(binary.LittleEndian.Uint64(in[24:]))
-		even, odd := split(x&low32|y<<32), split(x>>32|y&^low32) // planes 0 and 2, 1 and 3
-		even2, odd2 := split(u&low32|v<<32), split(u>>32|v&^low32)
-		binary.LittleEndian.PutUint64(a[i:], even&low32|even2<<32)
-		binary.LittleEndian.PutUint64(b[i:], odd&low32|odd2<<32)
-		binary.LittleEndian.PutUint64(c[i:], even>>32|even2&^low32)
-		binary.LittleEndian.PutUint64(d[i:], odd>>32|odd2&^low32)
+		x, u := exchange32(le.Uint64(in[:]), le.Uint64(in[16:]))
+		y, v := exchange32(le.Uint64(in[8:]), le.Uint64(in[24:]))
+		x, u = exchange8(x, u)
+		y, v = exchange8(y, v)
+		x, y = exchange16(x, y)
+		u, v = exchange16(u, v)
+		le.PutUint64(a[i:], x)
+		le.PutUint64(b[i:], u)
+		le.PutUint64(c[i:], y)
+		le.PutUint64(d[i:], v)
 	}
 	for ; i < n; i++ {
 		a[i], b[i], c[i], d[i] = raw[4*i], raw[4*i+1], raw[4*i+2], raw[4*i+3]
 	}
 }
 
-const low32 = 1<<32 - 1
+// The place of a byte in words is a number, of which the lowest three bits say where it is in its word and the
+// others in which word. An exchange is of one bit of either kind; after three of them, what belongs to one plane is in one word, in order. The same exchanges lead back.
+const (
+	mask8  = 0x00ff00ff00ff00ff
+	mask16 = 0x0000ffff0000ffff
+	mask32 = 0x00000000ffffffff
+)
 
-// split moves the even bytes of x to its lower half and the odd ones to its upper half, in order.
-func split(x uint64) uint64 {
-	t := (x ^ x>>8) & 0x0000ff000000ff00
-	x ^= t ^ t<<8
-	t = (x ^ x>>16) & 0x00000000ffff0000
-	return x ^ t ^ t<<16
+func exchange8(x, y uint64) (uint64, uint64) {
+	t := (x>>8 ^ y) & mask8
+	return x ^ t<<8, y ^ t
 }
 
-// zip is the inverse of split.
-func zip(x uint64) uint64 {
-	t := (x ^ x>>16) & 0x00000000ffff0000
-	x ^= t ^ t<<16
-	t = (x ^ x>>8) & 0x0000ff000000ff00
-	return x ^ t ^ t<<8
+func exchange16(x, y uint64) (uint64, uint64) {
+	t := (x>>16 ^ y) & mask16
+	return x ^ t<<16, y ^ t
+}
+
+func exchange32(x, y uint64) (uint64, uint64) {
+	t := (x>>32 ^ y) & mask32
+	return x ^ t<<32, y ^ t
 }
 
 // appendRun appends run by the smallest of its modes. Which are tried follows from a sample.
 func (e *Encoder) appendRun(dst, run []byte) []byte {
-	mode, best := byte(runRaw), run
 	if len(run) < runHuffMin {
 		return append(append(dst, runRaw), run...)
 	}
 	if bytes.Equal(run[1:], run[:len(run)-1]) {
 		return append(dst, runSingle, run[0])
 	}
+	start := len(dst)
 	value, most, of := sampled(run)
 	if most*8 > of*7 { // Huffman gives no value less than a bit: where one value dominates, that is too much
-		if out, ok := appendSparse(e.frame[:0], run, value, len(run)/8); ok {
-			e.frame = out
-			return append(append(dst, runSparse, byte(len(out)), byte(len(out)>>8), byte(len(out)>>16)), out...)
+		if out, ok := appendSparse(append(dst, runSparse, 0, 0, 0), run, value, len(run)/8); ok {
+			return sized(out, start)
 		}
 	}
+	coded, size := false, len(run)
 	if most*100 > of {
-		e.huff.Reuse, e.huff.TableLog = huff0.ReusePolicyNone, runTableLog
-		if out, _, err := huff0.Compress4X(run, &e.huff); err == nil && len(out)+3 < len(run) {
-			mode, best = runHuff, out
+		countBytes(&e.hist, run)
+		if dst, coded = e.huff.appendRun(append(dst[:start], runHuff, 0, 0, 0), run, &e.hist, len(run)-3); coded {
+			size = len(sized(dst, start)) - start - 4
 		}
 	}
-	if len(run) >= runZstdMin && e.repeats(run, len(best)) {
+	if len(run) >= runZstdMin && e.repeats(run, size) {
 		e.frame = e.by[Fast].EncodeAll(run, e.frame[:0])
-		if len(e.frame)+3 < len(best) {
-			mode, best = runZstd, e.frame
+		if len(e.frame)+3 < size {
+			return sized(append(append(dst[:start], runZstd, 0, 0, 0), e.frame...), start)
 		}
 	}
-	if dst = append(dst, mode); mode != runRaw {
-		dst = append(dst, byte(len(best)), byte(len(best)>>8), byte(len(best)>>16))
+	if coded {
+		return dst
 	}
-	return append(dst, best...)
+	return append(append(dst[:start], runRaw), run...)
+}
+
+// sized notes in the run that dst has from start on how long what follows its head is.
+func sized(dst []byte, start int) []byte {
+	n := len(dst) - start - 4
+	dst[start+1], dst[start+2], dst[start+3] = byte(n), byte(n>>8), byte(n>>16)
+	return dst
 }
 
 // sampled returns the commonest byte of a sample of run, how often it is there, and the sample's length.
@@ -164,6 +182,14 @@ func appendSparse(dst, run []byte, value byte, limit int) ([]byte, bool) {
 	dst = append(dst, value)
 	words := uint64(value) * 0x0101010101010101
 	for at := 0; at < len(run); at += 8 {
+		for ; at+32 <= len(run); at += 32 { // mostly nothing is there
+			in := (*[32]byte)(run[at:])
+			x, y := binary.LittleEndian.Uint64(in[:])^words, binary.LittleEndian.Uint64(in[8:])^words
+			u, v := binary.LittleEndian.Uint64(in[16:])^words, binary.LittleEndian.Uint64(in[24:])^words
+			if x|y|u|v != 0 {
+				break
+			}
+		}
 		var x uint64
 		if at+8 <= len(run) {
 			x = binary.LittleEndian.Uint64(run[at:]) ^ words
@@ -222,45 +248,87 @@ func fill(run []byte, value byte) {
 // for all of it.
 func (e *Encoder) repeats(run []byte, size int) bool {
 	at := (len(run) - runProbe) / 2
+	if !e.again(run[at : at+runProbe]) {
+		return false
+	}
 	e.sample = e.by[Fast].EncodeAll(run[at:at+runProbe], e.sample[:0])
 	// A piece pays for a table of its own, which the whole does once.
 	return 10*int64(len(e.sample)-48)*int64(len(run)) < 9*int64(size)*runProbe
 }
 
+// again reports whether more than one in 64 places of piece begin four bytes that are there before, so that
+// zstd could find something: with fewer, all that it finds is less than a tenth. Piece has less than 64 KiB.
+func (e *Encoder) again(piece []byte) bool {
+	clear(e.places[:])
+	few := len(piece) / 64
+	for i := 0; i+4 <= len(piece); i++ {
+		x := binary.LittleEndian.Uint32(piece[i:])
+		at := &e.places[x*0x9e3779b1>>(32-placesLog)]
+		if *at > 0 && binary.LittleEndian.Uint32(piece[*at-1:]) == x {
+			if few--; few < 0 {
+				return true
+			}
+		}
+		*at = uint16(i + 1)
+	}
+	return false
+}
+
 // joinPlanes appends the rawLen bytes of a planes block to dst; rawLen must be bounded.
 func (d *Decoder) joinPlanes(dst, stored []byte, rawLen int) ([]byte, error) {
+	w, tail, err := d.readPlanes(stored, rawLen)
+	if err != nil {
+		return dst, err
+	}
+	start, n := len(dst), rawLen/w
+	dst = slices.Grow(dst, rawLen)[:start+n*w]
+	scatter(dst[start:], d.planes, w, n)
+	return append(dst, tail...), nil
+}
+
+// holds reports whether a planes block decodes to raw. It compares without making another copy of it.
+func (d *Decoder) holds(stored, raw []byte) bool {
+	if len(raw) > MaxBlock {
+		return false
+	}
+	w, tail, err := d.readPlanes(stored, len(raw))
+	if err != nil {
+		return false
+	}
+	n := len(raw) / w
+	return scattered(raw[:n*w], d.planes, w, n) && bytes.Equal(tail, raw[n*w:])
+}
+
+// readPlanes fills d.planes with those of a block of rawLen bytes and returns their number and what comes after them.
+func (d *Decoder) readPlanes(stored []byte, rawLen int) (w int, tail []byte, err error) {
 	if len(stored) == 0 {
-		return dst, ErrDamaged
+		return 0, nil, ErrDamaged
 	}
 	w, size := int(stored[0]&15), 1<<runLogMax>>(stored[0]>>4)
 	if w != 2 && w != 4 || size < 1<<runLogMin {
-		return dst, ErrDamaged
+		return 0, nil, ErrDamaged
 	}
 	n, rest := rawLen/w, rawLen%w
 	if len(stored) < 1+rest {
-		return dst, ErrDamaged
+		return 0, nil, ErrDamaged
 	}
-	tail, stored := stored[1:1+rest], stored[1+rest:]
+	tail, stored = stored[1:1+rest], stored[1+rest:]
 	// The least a run takes is two bytes: what cannot be there is not allocated for.
 	if len(stored)/2 < w*(n/size) {
-		return dst, ErrDamaged
+		return 0, nil, ErrDamaged
 	}
 	d.planes = slices.Grow(d.planes[:0], n*w)[:n*w]
 	for i := range w {
 		for at := 0; at < n; at += size {
-			var err error
 			if stored, err = d.readRun(d.planes[i*n+at:i*n+min(at+size, n)], stored); err != nil {
-				return dst, err
+				return 0, nil, err
 			}
 		}
 	}
 	if len(stored) != 0 {
-		return dst, ErrDamaged
+		return 0, nil, ErrDamaged
 	}
-	start := len(dst)
-	dst = slices.Grow(dst, rawLen)[:start+n*w]
-	scatter(dst[start:], d.planes, w, n)
-	return append(dst, tail...), nil
+	return w, tail, nil
 }
 
 // readRun fills run from the head of in and returns what is left.
@@ -307,14 +375,17 @@ func (d *Decoder) fillRun(run []byte, mode byte, in []byte) bool {
 
 // scatter is the inverse of gather for all w planes of n bytes.
 func scatter(raw, planes []byte, w, n int) {
+	le := binary.LittleEndian
 	a, b := planes[:n], planes[n:2*n]
 	i := 0
 	if w == 2 {
 		for ; i+8 <= n; i += 8 {
 			out := (*[16]byte)(raw[2*i:])
-			x, y := binary.LittleEndian.Uint64(a[i:]), binary.LittleEndian.Uint64(b[i:])
-			binary.LittleEndian.PutUint64(out[:], zip(x&low32|y<<32))
-			binary.LittleEndian.PutUint64(out[8:], zip(x>>32|y&^low32))
+			x, y := exchange8(le.Uint64(a[i:]), le.Uint64(b[i:]))
+			x, y = exchange16(x, y)
+			x, y = exchange32(x, y)
+			le.PutUint64(out[:], x)
+			le.PutUint64(out[8:], y)
 		}
 		for ; i < n; i++ {
 			raw[2*i], raw[2*i+1] = a[i], b[i]
@@ -324,16 +395,54 @@ func scatter(raw, planes []byte, w, n int) {
 	c, d := planes[2*n:3*n], planes[3*n:4*n]
 	for ; i+8 <= n; i += 8 {
 		out := (*[32]byte)(raw[4*i:])
-		x, y := binary.LittleEndian.Uint64(a[i:]), binary.LittleEndian.Uint64(b[i:])
-		u, v := binary.LittleEndian.Uint64(c[i:]), binary.LittleEndian.Uint64(d[i:])
-		even, odd := zip(x&low32|u<<32), zip(y&low32|v<<32)
-		binary.LittleEndian.PutUint64(out[:], zip(even&low32|odd<<32))
-		binary.LittleEndian.PutUint64(out[8:], zip(even>>32|odd&^low32))
-		even, odd = zip(x>>32|u&^low32), zip(y>>32|v&^low32)
-		binary.LittleEndian.PutUint64(out[16:], zip(even&low32|odd<<32))
-		binary.LittleEndian.PutUint64(out[24:], zip(even>>32|odd&^low32))
+		x, y := exchange16(le.Uint64(a[i:]), le.Uint64(c[i:]))
+		u, v := exchange16(le.Uint64(b[i:]), le.Uint64(d[i:]))
+		x, u = exchange8(x, u)
+		y, v = exchange8(y, v)
+		x, u = exchange32(x, u)
+		y, v = exchange32(y, v)
+		le.PutUint64(out[:], x)
+		le.PutUint64(out[8:], y)
+		le.PutUint64(out[16:], u)
+		le.PutUint64(out[24:], v)
 	}
 	for ; i < n; i++ {
 		raw[4*i], raw[4*i+1], raw[4*i+2], raw[4*i+3] = a[i], b[i], c[i], d[i]
 	}
+}
+
+// scattered reports whether scatter of planes, w of n bytes, is raw.
+func scattered(raw, planes []byte, w, n int) bool {
+	le := binary.LittleEndian
+	a, b := planes[:n], planes[n:2*n]
+	wrong := uint64(0)
+	i := 0
+	if w == 2 {
+		for ; i+8 <= n; i += 8 {
+			in := (*[16]byte)(raw[2*i:])
+			x, y := exchange8(le.Uint64(a[i:]), le.Uint64(b[i:]))
+			x, y = exchange16(x, y)
+			x, y = exchange32(x, y)
+			wrong |= (x ^ le.Uint64(in[:])) | (y ^ le.Uint64(in[8:]))
+		}
+		for ; i < n; i++ {
+			wrong |= uint64((a[i] ^ raw[2*i]) | (b[i] ^ raw[2*i+1]))
+		}
+		return wrong == 0
+	}
+	c, d := planes[2*n:3*n], planes[3*n:4*n]
+	for ; i+8 <= n; i += 8 {
+		in := (*[32]byte)(raw[4*i:])
+		x, y := exchange16(le.Uint64(a[i:]), le.Uint64(c[i:]))
+		u, v := exchange16(le.Uint64(b[i:]), le.Uint64(d[i:]))
+		x, u = exchange8(x, u)
+		y, v = exchange8(y, v)
+		x, u = exchange32(x, u)
+		y, v = exchange32(y, v)
+		wrong |= (x ^ le.Uint64(in[:])) | (y ^ le.Uint64(in[8:])) | (u ^ le.Uint64(in[16:])) | (v ^ le.Uint64(in[24:]))
+	}
+	for ; i < n; i++ {
+		wrong |= uint64((a[i] ^ raw[4*i]) | (b[i] ^ raw[4*i+1]) | (c[i] ^ raw[4*i+2]) | (d[i] ^ raw[4*i+3]))
+	}
+	return wrong == 0
 }

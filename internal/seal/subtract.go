@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -21,86 +22,145 @@ func Difference(dst, plain, base []byte, width int) ([]byte, error) {
 	dst = append(dst, byte(width), 0, 0, 0)
 	start := len(dst)
 	dst = slices.Grow(dst, len(plain))[:start+len(plain)]
-	lanesOf(width).subtract(dst[start:], plain, base)
+	subtract(dst[start:], plain, base, width)
 	return dst, nil
 }
 
 // Sum appends to dst the plain bytes of a difference from base. It is ErrDamaged if diff is not one from a
 // base of that length.
 func Sum(dst, diff, base []byte) ([]byte, error) {
-	if len(diff) < DifferenceHead || len(diff)-DifferenceHead != len(base) || len(base) > MaxBlock {
-		return dst, fmt.Errorf("add a difference of %d bytes to %d: %w", len(diff), len(base), ErrDamaged)
-	}
-	width := int(diff[0])
-	if width != 2 && width != 4 || diff[1]|diff[2]|diff[3] != 0 || len(base)%width != 0 {
-		return dst, fmt.Errorf("add a difference of width %d to %d bytes: %w", width, len(base), ErrDamaged)
+	width, err := differenceOf(diff, base)
+	if err != nil {
+		return dst, err
 	}
 	start := len(dst)
 	dst = slices.Grow(dst, len(base))[:start+len(base)]
-	lanesOf(width).add(dst[start:], diff[DifferenceHead:], base)
+	add(dst[start:], diff[DifferenceHead:], base, width)
 	return dst, nil
 }
 
-// lanes reckons with all the elements of a 64-bit word at once. Elements wrap around and never carry over.
-type lanes struct {
-	ones uint64 // the lowest bit of each element
-	all  uint64 // the bits of one element
-	sign uint8  // the number of an element's highest bit
+// differenceOf returns the width of a difference from base, or that it is none.
+func differenceOf(diff, base []byte) (int, error) {
+	if len(diff) < DifferenceHead || len(diff)-DifferenceHead != len(base) || len(base) > MaxBlock {
+		return 0, fmt.Errorf("add a difference of %d bytes to %d: %w", len(diff), len(base), ErrDamaged)
+	}
+	width := int(diff[0])
+	if width != 2 && width != 4 || diff[1]|diff[2]|diff[3] != 0 || len(base)%width != 0 {
+		return 0, fmt.Errorf("add a difference of width %d to %d bytes: %w", width, len(base), ErrDamaged)
+	}
+	return width, nil
 }
 
-func lanesOf(width int) lanes {
+// In one 64-bit word all elements are reckoned with at once: they wrap around and never carry over. Of width 2 and 4:
+// the lowest bit of each element, the highest bit of each, the bits of one.
+const (
+	ones2, high2, all2 = 0x0001000100010001, 0x8000800080008000, 1<<16 - 1
+	ones4, high4, all4 = 0x0000000100000001, 0x8000000080000000, 1<<32 - 1
+)
+
+// difference2 returns the zig-zag of x − y, element by element. With constants each step is one instruction.
+func difference2(x, y uint64) uint64 {
+	d := ((x | high2) - (y &^ high2)) ^ ((x ^ ^y) & high2)
+	return (d&^high2)<<1 ^ (d>>15&ones2)*all2
+}
+
+func difference4(x, y uint64) uint64 {
+	d := ((x | high4) - (y &^ high4)) ^ ((x ^ ^y) & high4)
+	return (d&^high4)<<1 ^ (d>>31&ones4)*all4
+}
+
+// sum2 returns y plus the steps whose zig-zag is z.
+func sum2(z, y uint64) uint64 {
+	x := (z >> 1 &^ high2) ^ (z&ones2)*all2
+	return ((x &^ high2) + (y &^ high2)) ^ ((x ^ y) & high2)
+}
+
+func sum4(z, y uint64) uint64 {
+	x := (z >> 1 &^ high4) ^ (z&ones4)*all4
+	return ((x &^ high4) + (y &^ high4)) ^ ((x ^ y) & high4)
+}
+
+// subtract fills out with the zig-zag of plain − base, elements of width bytes; all have one length.
+func subtract(out, plain, base []byte, width int) {
+	n := len(out) &^ 15
+	le := binary.LittleEndian
 	if width == 2 {
-		return lanes{0x0001000100010001, 1<<16 - 1, 15}
+		for i := 0; i < n; i += 16 {
+			o, p, b := (*[16]byte)(out[i:]), (*[16]byte)(plain[i:]), (*[16]byte)(base[i:])
+			le.PutUint64(o[:], difference2(le.Uint64(p[:]), le.Uint64(b[:])))
+			le.PutUint64(o[8:], difference2(le.Uint64(p[8:]), le.Uint64(b[8:])))
+		}
+	} else {
+		for i := 0; i < n; i += 16 {
+			o, p, b := (*[16]byte)(out[i:]), (*[16]byte)(plain[i:]), (*[16]byte)(base[i:])
+			le.PutUint64(o[:], difference4(le.Uint64(p[:]), le.Uint64(b[:])))
+			le.PutUint64(o[8:], difference4(le.Uint64(p[8:]), le.Uint64(b[8:])))
+		}
 	}
-	return lanes{0x0000000100000001, 1<<32 - 1, 31}
+	rest(out[n:], plain[n:], base[n:], width, difference2, difference4)
 }
 
-// subtract fills out with the zig-zag of plain − base; all have one length.
-func (l lanes) subtract(out, plain, base []byte) {
-	i := 0
-	for ; i+16 <= len(out); i += 16 {
-		o, p, b := (*[16]byte)(out[i:]), (*[16]byte)(plain[i:]), (*[16]byte)(base[i:])
-		binary.LittleEndian.PutUint64(o[:], l.difference(binary.LittleEndian.Uint64(p[:]), binary.LittleEndian.Uint64(b[:])))
-		binary.LittleEndian.PutUint64(o[8:], l.difference(binary.LittleEndian.Uint64(p[8:]), binary.LittleEndian.Uint64(b[8:])))
+// add fills out with base and the steps that in has as zig-zag, elements of width bytes; all have one length.
+func add(out, in, base []byte, width int) {
+	n := len(out) &^ 15
+	le := binary.LittleEndian
+	if width == 2 {
+		for i := 0; i < n; i += 16 {
+			o, d, b := (*[16]byte)(out[i:]), (*[16]byte)(in[i:]), (*[16]byte)(base[i:])
+			le.PutUint64(o[:], sum2(le.Uint64(d[:]), le.Uint64(b[:])))
+			le.PutUint64(o[8:], sum2(le.Uint64(d[8:]), le.Uint64(b[8:])))
+		}
+	} else {
+		for i := 0; i < n; i += 16 {
+			o, d, b := (*[16]byte)(out[i:]), (*[16]byte)(in[i:]), (*[16]byte)(base[i:])
+			le.PutUint64(o[:], sum4(le.Uint64(d[:]), le.Uint64(b[:])))
+			le.PutUint64(o[8:], sum4(le.Uint64(d[8:]), le.Uint64(b[8:])))
+		}
 	}
-	for ; i < len(out); i += 8 {
-		var o, p, b [8]byte
-		copy(p[:], plain[i:])
-		copy(b[:], base[i:])
-		binary.LittleEndian.PutUint64(o[:], l.difference(binary.LittleEndian.Uint64(p[:]), binary.LittleEndian.Uint64(b[:])))
+	rest(out[n:], in[n:], base[n:], width, sum2, sum4)
+}
+
+// rest reckons with the last bytes, less than 16.
+func rest(out, x, y []byte, width int, by2, by4 func(x, y uint64) uint64) {
+	for i := 0; i < len(out); i += 8 {
+		var o, a, b [8]byte
+		copy(a[:], x[i:])
+		copy(b[:], y[i:])
+		if width == 2 {
+			binary.LittleEndian.PutUint64(o[:], by2(binary.LittleEndian.Uint64(a[:]), binary.LittleEndian.Uint64(b[:])))
+		} else {
+			binary.LittleEndian.PutUint64(o[:], by4(binary.LittleEndian.Uint64(a[:]), binary.LittleEndian.Uint64(b[:])))
+		}
 		copy(out[i:], o[:])
 	}
 }
 
-// add fills out with base and the steps that in has as zig-zag; all have one length.
-func (l lanes) add(out, in, base []byte) {
-	i := 0
-	for ; i+16 <= len(out); i += 16 {
-		o, d, b := (*[16]byte)(out[i:]), (*[16]byte)(in[i:]), (*[16]byte)(base[i:])
-		binary.LittleEndian.PutUint64(o[:], l.sum(binary.LittleEndian.Uint64(d[:]), binary.LittleEndian.Uint64(b[:])))
-		binary.LittleEndian.PutUint64(o[8:], l.sum(binary.LittleEndian.Uint64(d[8:]), binary.LittleEndian.Uint64(b[8:])))
+// Sums reports whether Sum of diff and base is plain, and makes no copy of it.
+func Sums(diff, base, plain []byte) bool {
+	width, err := differenceOf(diff, base)
+	if err != nil || len(plain) != len(base) {
+		return false
 	}
-	for ; i < len(out); i += 8 {
-		var o, d, b [8]byte
-		copy(d[:], in[i:])
-		copy(b[:], base[i:])
-		binary.LittleEndian.PutUint64(o[:], l.sum(binary.LittleEndian.Uint64(d[:]), binary.LittleEndian.Uint64(b[:])))
-		copy(out[i:], o[:])
+	diff = diff[DifferenceHead:]
+	n := len(plain) &^ 15
+	le := binary.LittleEndian
+	wrong := uint64(0)
+	if width == 2 {
+		for i := 0; i < n; i += 16 {
+			d, b, p := (*[16]byte)(diff[i:]), (*[16]byte)(base[i:]), (*[16]byte)(plain[i:])
+			wrong |= sum2(le.Uint64(d[:]), le.Uint64(b[:])) ^ le.Uint64(p[:])
+			wrong |= sum2(le.Uint64(d[8:]), le.Uint64(b[8:])) ^ le.Uint64(p[8:])
+		}
+	} else {
+		for i := 0; i < n; i += 16 {
+			d, b, p := (*[16]byte)(diff[i:]), (*[16]byte)(base[i:]), (*[16]byte)(plain[i:])
+			wrong |= sum4(le.Uint64(d[:]), le.Uint64(b[:])) ^ le.Uint64(p[:])
+			wrong |= sum4(le.Uint64(d[8:]), le.Uint64(b[8:])) ^ le.Uint64(p[8:])
+		}
 	}
-}
-
-// difference returns the zig-zag of x − y.
-func (l lanes) difference(x, y uint64) uint64 {
-	high := l.ones << l.sign
-	d := ((x | high) - (y &^ high)) ^ ((x ^ ^y) & high)
-	return (d&^high)<<1 ^ (d>>l.sign&l.ones)*l.all
-}
-
-// sum returns y plus the step whose zig-zag is z.
-func (l lanes) sum(z, y uint64) uint64 {
-	high := l.ones << l.sign
-	x := (z >> 1 &^ high) ^ (z&l.ones)*l.all
-	return ((x &^ high) + (y &^ high)) ^ ((x ^ y) & high)
+	var last [16]byte
+	rest(last[:len(plain)-n], diff[n:], base[n:], width, sum2, sum4)
+	return wrong == 0 && bytes.Equal(last[:len(plain)-n], plain[n:])
 }
 
 const (
@@ -120,7 +180,7 @@ func DifferencePays(plain, base []byte, width int) bool {
 	size := min(paysPiece, len(plain)/paysPieces) / width * width
 	for i := range paysPieces {
 		at := (len(plain) - size) / (paysPieces - 1) * i / width * width
-		lanesOf(width).subtract(steps[:size], plain[at:at+size], base[at:at+size])
+		subtract(steps[:size], plain[at:at+size], base[at:at+size], width)
 		countPlanes(&whole, plain[at:at+size])
 		countPlanes(&diff, steps[:size])
 	}

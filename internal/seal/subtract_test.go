@@ -95,6 +95,30 @@ func TestDifferenceBytes(t *testing.T) {
 	}
 }
 
+// A difference that is wrong in any bit, or of other bytes, is seen.
+func TestEveryByteOfASumIsCompared(t *testing.T) {
+	for _, w := range []int{2, 4} {
+		for _, n := range []int{4, 8, 12, 16, 20, 28, 36, 64, 1020} {
+			base := weights(n, w)
+			plain := moved(base, w, 1e-3)
+			diff, err := Difference(nil, plain, base, w)
+			if err != nil || !Sums(diff, base, plain) {
+				t.Fatalf("%d bytes of width %d: %v", n, w, err)
+			}
+			if Sums(diff, base, plain[:n-w]) || Sums(diff[:len(diff)-w], base, plain) || Sums(diff, base[:n-w], plain) || Sums(nil, nil, nil) {
+				t.Fatalf("%d bytes of width %d: another length", n, w)
+			}
+			for i := range diff {
+				diff[i] ^= 0x80 >> (i % 8)
+				if Sums(diff, base, plain) {
+					t.Fatalf("%d bytes of width %d: byte %d is another", n, w, i)
+				}
+				diff[i] ^= 0x80 >> (i % 8)
+			}
+		}
+	}
+}
+
 func TestSubtractRatios(t *testing.T) {
 	e, d := NewEncoder(), NewDecoder()
 	for _, v := range []struct {
@@ -185,10 +209,8 @@ func TestDifferenceRefuses(t *testing.T) {
 // wrongSubtract decodes differences to other bytes while they are coded at all.
 type wrongSubtract struct{ blockDecoder }
 
-func (w wrongSubtract) Block(dst []byte, c Codec, stored []byte, n int) ([]byte, error) {
-	out, err := w.blockDecoder.Block(dst, c, stored, n)
-	out[n/2] ^= 1
-	return out, err
+func (w wrongSubtract) holds(planes, raw []byte) bool {
+	return w.blockDecoder.holds(planes, another(raw))
 }
 
 func TestFaultySubtractIsStoredAsItIs(t *testing.T) {
