@@ -205,7 +205,7 @@ func (r *Records) open(ctx context.Context) (*index, error) {
 		if err = x.declare(ctx, r.schemas); err == nil {
 			return x, nil
 		}
-		if err = damage(err); !errors.Is(err, errIndex) || try == 2 {
+		if err = unusable(err); !errors.Is(err, errIndex) || try == 2 {
 			return nil, errors.Join(fmt.Errorf("records: %w", err), x.close())
 		}
 		r.remove(x)
@@ -344,59 +344,65 @@ func (r *Records) refresh(ctx context.Context, x *index) error {
 // taken bounds the records that one transaction takes in.
 const taken = 200_000
 
-// take reads segments and puts them into the index; the next is read meanwhile.
+// gathered is a batch of segments that were read, or why there is none.
+type gathered struct {
+	batch   *batch
+	damaged map[string]error // segments
+	err     error
+}
+
+// take reads segments and puts them into the index; the next are read and merged meanwhile.
 func (r *Records) take(ctx context.Context, x *index, fresh []ledger.Segment) (map[string]error, error) {
-	type read struct {
-		id      string
-		records []ledger.Record
-		err     error
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	reads := make(chan read, 1)
+	all := make(chan gathered, 1)
 	go func() {
-		defer close(reads)
-		for _, s := range fresh {
-			records, err := r.segs.Read(ctx, s)
+		defer close(all)
+		for len(fresh) > 0 {
+			var g gathered
+			g, fresh = r.gather(ctx, fresh)
 			select {
-			case reads <- read{s.ID, records, err}:
+			case all <- g:
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
 	damaged := map[string]error{}
-	var b batch
-	put := func() error {
-		defer func() { b = batch{} }()
-		return x.add(ctx, b)
-	}
-	for s := range reads {
-		switch {
-		case errors.Is(s.err, object.ErrDamaged):
-			damaged[s.id] = s.err
-			continue
-		case errors.Is(s.err, fs.ErrNotExist):
-			continue
-		case s.err != nil:
-			return nil, s.err
+	for g := range all {
+		if g.err != nil {
+			return nil, g.err
 		}
-		if len(b.records) > 0 && len(b.records)+len(s.records) > taken {
-			if err := put(); err != nil {
+		for id, err := range g.damaged {
+			damaged[id] = err
+		}
+		if len(g.batch.segments) > 0 {
+			if err := x.add(ctx, g.batch); err != nil {
 				return nil, err
 			}
 		}
-		b.segments, b.records = append(b.segments, s.id), append(b.records, s.records...)
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if len(b.segments) > 0 {
-		if err := put(); err != nil {
-			return nil, err
+	return damaged, ctx.Err()
+}
+
+// gather reads segments of as many records as one transaction takes in, and returns those that are left.
+func (r *Records) gather(ctx context.Context, fresh []ledger.Segment) (gathered, []ledger.Segment) {
+	g := gathered{batch: &batch{}, damaged: map[string]error{}}
+	for n := 0; len(fresh) > 0 && n+ledger.MaxBulk <= taken; fresh = fresh[1:] {
+		records, err := r.segs.Read(ctx, fresh[0])
+		switch {
+		case errors.Is(err, object.ErrDamaged):
+			g.damaged[fresh[0].ID] = err
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			g.err = err
+			return g, nil
+		default:
+			n += len(records)
+			g.batch.gather(fresh[0].ID, records)
 		}
 	}
-	return damaged, nil
+	return g, fresh
 }
 
 // Append stamps the facts, in order, and writes them, 100,000 to a segment. They have survived power loss when it
@@ -436,9 +442,10 @@ func (r *Records) append(ctx context.Context, facts []Fact) error {
 		r.mu.Unlock()
 		return err
 	}
-	b := batch{records: records}
+	b := &batch{}
 	for _, w := range written {
-		b.segments = append(b.segments, w.ID)
+		b.gather(w.ID, records[:w.Records])
+		records = records[w.Records:]
 	}
 	if err := r.with(ctx, func(x *index) error { return x.add(ctx, b) }); err != nil {
 		// They are kept. Whoever asks next has the index made good, or is told why not.

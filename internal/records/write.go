@@ -1,6 +1,7 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -12,14 +13,44 @@ import (
 	"varve/internal/ledger"
 )
 
-// batch is a segment's records, or several segments'.
+// batch is what segments say, merged by entity.
 type batch struct {
 	segments []string
-	records  []ledger.Record
+	entities []*entity // in the order in which they first come
+	last     ledger.Stamp
+	by       map[entityKey]*entity
 }
 
-// add takes batches into the index, those that are not there yet.
-func (x *index) add(ctx context.Context, b batch) error {
+type entityKey struct{ kind, id string }
+
+// gather takes in the records of a segment.
+func (b *batch) gather(segment string, records []ledger.Record) {
+	b.segments = append(b.segments, segment)
+	if b.by == nil {
+		b.by = make(map[entityKey]*entity, len(records))
+	}
+	block := make([]entity, 0, min(len(records), 256))
+	for i := range records {
+		r := &records[i]
+		e := b.by[entityKey{r.Type, r.ID}]
+		if e == nil {
+			if len(block) == cap(block) {
+				block = make([]entity, 0, 256)
+			}
+			block = append(block, entity{kind: r.Type, id: r.ID})
+			e = &block[len(block)-1]
+			b.by[entityKey{r.Type, r.ID}] = e
+			b.entities = append(b.entities, e)
+		}
+		e.apply(r)
+		if r.At.Compare(b.last) > 0 {
+			b.last = r.At
+		}
+	}
+}
+
+// add takes a batch into the index, unless all of it is there.
+func (x *index) add(ctx context.Context, b *batch) error {
 	return x.write(ctx, func(tx *sql.Tx) error {
 		fresh := 0
 		for _, id := range b.segments {
@@ -40,48 +71,37 @@ func (x *index) add(ctx context.Context, b batch) error {
 		if err != nil {
 			return err
 		}
-		for t, all := range gather(tables, b.records) {
+		for t, all := range b.tables(tables) {
 			w := &writing{inside: inside{ctx, x, tx, tx}, t: t}
 			if err := w.merge(all); err != nil {
 				return err
 			}
 		}
-		return remember(ctx, tx, b.records)
+		return remember(ctx, tx, b.last)
 	})
 }
 
-// remember notes the latest stamp.
-func remember(ctx context.Context, tx *sql.Tx, records []ledger.Record) error {
-	var last ledger.Stamp
-	if err := tx.QueryRowContext(ctx, "SELECT (SELECT v FROM meta WHERE k = 'ms'), (SELECT v FROM meta WHERE k = 'n')").Scan(&last.Milli, &last.Counter); err != nil {
-		return err
+// tables are the entities by the table that they go into.
+func (b *batch) tables(tables map[string]*table) map[*table][]*entity {
+	out := map[*table][]*entity{}
+	for _, e := range b.entities {
+		t := of(tables, e.kind)
+		out[t] = append(out[t], e)
 	}
-	for i := range records {
-		if records[i].At.Compare(last) > 0 {
-			last = records[i].At
-		}
+	return out
+}
+
+// remember notes the latest stamp.
+func remember(ctx context.Context, tx *sql.Tx, last ledger.Stamp) error {
+	var s ledger.Stamp
+	if err := tx.QueryRowContext(ctx, "SELECT (SELECT v FROM meta WHERE k = 'ms'), (SELECT v FROM meta WHERE k = 'n')").Scan(&s.Milli, &s.Counter); err != nil {
+		return unusable(err)
+	}
+	if last.Compare(s) <= 0 {
+		return nil
 	}
 	_, err := tx.ExecContext(ctx, "UPDATE meta SET v = CASE k WHEN 'ms' THEN ? ELSE ? END WHERE k IN ('ms', 'n')", last.Milli, last.Counter)
 	return err
-}
-
-// gather merges records by entity, in the order in which the entities first come.
-func gather(tables map[string]*table, records []ledger.Record) map[*table][]*entity {
-	type key struct{ kind, id string }
-	by := make(map[key]*entity, len(records))
-	out := map[*table][]*entity{}
-	for i := range records {
-		r := &records[i]
-		e := by[key{r.Type, r.ID}]
-		if e == nil {
-			e = &entity{kind: r.Type, id: r.ID}
-			by[key{r.Type, r.ID}] = e
-			t := of(tables, r.Type)
-			out[t] = append(out[t], e)
-		}
-		e.apply(r)
-	}
-	return out
 }
 
 // writing puts entities into one table.
@@ -94,8 +114,19 @@ const asked = 100 // ids that are looked up at once
 
 // merge puts entities into the table, with what is there of them.
 func (w *writing) merge(all []*entity) error {
-	var fresh, known []*entity
-	for part := range slices.Chunk(all, asked) {
+	passes, err := w.sieve(len(all))
+	if err != nil {
+		return err
+	}
+	var fresh, maybe, known []*entity
+	for _, e := range all {
+		if passes != nil && !passes.may(w.t.key(e.kind, e.id)) {
+			fresh = append(fresh, e)
+		} else {
+			maybe = append(maybe, e)
+		}
+	}
+	for part := range slices.Chunk(maybe, asked) {
 		there, err := w.find(part)
 		if err != nil {
 			return err
@@ -187,42 +218,99 @@ func (w *writing) remove(all []*entity) error {
 	return nil
 }
 
-// insert puts rows with numbers in.
+// rowsAtOnce are encoded while those before are inserted.
+const rowsAtOnce = 256
+
+// lot is what some entities have to be inserted: values for rows, words and members, one row after the other.
+type lot struct {
+	rows, words, members []any
+	err                  error
+}
+
+// insert puts rows with numbers in. They are encoded by another goroutine; the transaction is one that both may use.
 func (w *writing) insert(all []*entity) error {
+	ctx := lasting(w.ctx)
+	cols := &columns{inside: w.inside, t: w.t, patches: map[int64]*patch{}}
+	if err := w.tx.QueryRowContext(w.ctx, "UPDATE meta SET v = v + 1 WHERE k = 'change' RETURNING v").Scan(&cols.change); err != nil {
+		return unusable(err)
+	}
 	rows := &many{tx: w.tx, into: w.t.rows() + " (" + w.t.columns() + ")", width: w.t.width()}
 	words := &many{tx: w.tx, into: w.t.words() + " (rowid" + w.searched() + ")", width: 1 + len(w.t.search)}
 	members := &many{tx: w.tx, into: "members (t, s, m, n)", width: 4}
 	defer func() { rows.close(); words.close(); members.close() }()
-	cols := &columns{inside: w.inside, t: w.t, patches: map[int64]*patch{}}
-	if err := w.tx.QueryRowContext(w.ctx, "UPDATE meta SET v = v + 1 WHERE k = 'change' RETURNING v").Scan(&cols.change); err != nil {
-		return err
-	}
-	for _, e := range all {
-		at := len(rows.args)
-		var err error
-		if rows.args, err = w.t.encode(e, w, rows.args); err != nil {
+	if err := w.lots(all, cols, func(l *lot) error {
+		if err := cmp.Or(l.err, w.ctx.Err()); err != nil {
 			return err
 		}
+		if err := rows.insert(ctx, l.rows); err != nil {
+			return err
+		}
+		if err := words.insert(ctx, l.words); err != nil {
+			return err
+		}
+		return members.insert(ctx, l.members)
+	}); err != nil {
+		return err
+	}
+	w.sift(all, cols.change)
+	return cols.flush()
+}
+
+// lots encodes entities and gives them to put, in order.
+func (w *writing) lots(all []*entity, cols *columns, put func(*lot) error) error {
+	if len(all) <= rowsAtOnce {
+		return put(w.lot(all, cols))
+	}
+	lots, stop, stopped := make(chan *lot, 4), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		defer close(lots)
+		for part := range slices.Chunk(all, rowsAtOnce) {
+			l := w.lot(part, cols)
+			select {
+			case lots <- l:
+			case <-stop:
+				return
+			}
+			if l.err != nil {
+				return
+			}
+		}
+	}()
+	defer func() { close(stop); <-stopped }() // it uses the transaction
+	for l := range lots {
+		if err := put(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writing) lot(all []*entity, cols *columns) *lot {
+	l := &lot{rows: make([]any, 0, len(all)*w.t.width())}
+	if len(w.t.search) > 0 {
+		l.words = make([]any, 0, len(all)*(1+len(w.t.search)))
+	}
+	for _, e := range all {
+		at := len(l.rows)
+		if l.rows, l.err = w.t.encode(e, w, l.rows); l.err != nil {
+			return l
+		}
 		if w.t.number != generic {
-			if err := cols.row(rows.args[at:], e); err != nil {
-				return err
+			if l.err = cols.row(l.rows[at:], e); l.err != nil {
+				return l
 			}
 		}
 		if !e.isGone() {
-			w.spell(rows.args[at:], words)
+			l.words = w.spell(l.rows[at:], l.words)
 		}
 		for set, names := range e.members() {
 			for _, name := range names {
-				members.args = append(members.args, w.t.number, set, name, e.row)
-			}
-		}
-		for _, m := range []*many{rows, words, members} {
-			if err := m.flush(w.ctx); err != nil {
-				return err
+				l.members = append(l.members, w.t.number, set, name, e.row)
 			}
 		}
 	}
-	return cols.flush()
+	return l
 }
 
 func (w *writing) searched() string {
@@ -234,20 +322,21 @@ func (w *writing) searched() string {
 }
 
 // spell appends a row's words, if it has any.
-func (w *writing) spell(row []any, words *many) {
+func (w *writing) spell(row, to []any) []any {
 	some := false
 	for _, c := range w.t.search {
 		s, ok := row[nHead+c].(string)
 		some = some || ok && s != ""
 	}
 	if !some {
-		return
+		return to
 	}
-	words.args = append(words.args, row[0])
+	to = append(to, row[0])
 	for _, c := range w.t.search {
 		s, _ := row[nHead+c].(string)
-		words.args = append(words.args, spell(s))
+		to = append(to, spell(s))
 	}
+	return to
 }
 
 // many inserts many rows by one prepared statement, one row at a time: of several at once SQLite must be able to take
@@ -256,13 +345,12 @@ type many struct {
 	tx    *sql.Tx
 	into  string
 	width int
-	args  []any
 	one   *sql.Stmt
 }
 
-// flush inserts what has gathered.
-func (m *many) flush(ctx context.Context) error {
-	for args := m.args; len(args) > 0; args = args[m.width:] {
+// insert inserts rows.
+func (m *many) insert(ctx context.Context, args []any) error {
+	for ; len(args) > 0; args = args[m.width:] {
 		if m.one == nil {
 			var err error
 			if m.one, err = m.tx.PrepareContext(ctx, "INSERT INTO "+m.into+" VALUES ("+marks(m.width)+")"); err != nil {
@@ -273,7 +361,6 @@ func (m *many) flush(ctx context.Context) error {
 			return err
 		}
 	}
-	m.args = m.args[:0]
 	return nil
 }
 
