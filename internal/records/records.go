@@ -64,8 +64,10 @@ type Records struct {
 	last      ledger.Stamp // that was given
 
 	mu      sync.Mutex
+	behind  *indexing // what was appended last, while it goes into the index
 	x       *index
-	stale   bool // there is more than the index has
+	wanted  uint64 // how often it was noted that there is more than the index has
+	had     uint64 // as of which of these it was brought up to date
 	damaged map[string]error
 	closed  bool
 }
@@ -102,8 +104,9 @@ func (r *Records) Declare(ctx context.Context, schemas ...Schema) error {
 	return r.with(ctx, func(x *index) error { return x.declare(ctx, schemas) })
 }
 
-// Close lets the index go.
+// Close lets the index go, when what was appended is in it.
 func (r *Records) Close() error {
+	_ = r.settle(context.Background())
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
@@ -128,7 +131,41 @@ func (r *Records) Damaged() map[string]error {
 
 // Refresh takes what other processes have appended into the index.
 func (r *Records) Refresh(ctx context.Context) error {
-	return r.with(ctx, func(x *index) error { return r.refresh(ctx, x) })
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
+	return r.with(ctx, func(x *index) error { return r.refresh(ctx, x, nil) })
+}
+
+// indexing is a batch on its way into the index.
+type indexing struct {
+	segments []string
+	done     chan struct{}
+}
+
+func (i *indexing) over() bool {
+	select {
+	case <-i.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// settle waits until what was appended is in the index.
+func (r *Records) settle(ctx context.Context) error {
+	r.mu.Lock()
+	behind := r.behind
+	r.mu.Unlock()
+	if behind == nil {
+		return nil
+	}
+	select {
+	case <-behind.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // with does fn with an index that is sound; if it turns out that it was not, once more with a new one.
@@ -158,19 +195,23 @@ func (r *Records) index(ctx context.Context) (*index, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.x, r.stale = x, true
+		r.x = x
+		r.wanted++
 	}
 	return r.x, nil
 }
 
 // ready is with, after what is new was taken in.
 func (r *Records) ready(ctx context.Context, fn func(x *index) error) error {
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
 	return r.with(ctx, func(x *index) error {
 		r.mu.Lock()
-		stale := r.stale
+		stale := r.had < r.wanted
 		r.mu.Unlock()
 		if stale {
-			if err := r.refresh(ctx, x); err != nil {
+			if err := r.refresh(ctx, x, nil); err != nil {
 				return err
 			}
 		}
@@ -304,8 +345,11 @@ func (r *Records) discard(x *index) {
 	}
 }
 
-// refresh takes the segments that are new into the index.
-func (r *Records) refresh(ctx context.Context, x *index) error {
+// refresh takes the segments that are new into the index, but for those that are on their way.
+func (r *Records) refresh(ctx context.Context, x *index, behind *indexing) error {
+	r.mu.Lock()
+	wanted := r.wanted
+	r.mu.Unlock()
 	before, err := x.indexed(ctx) // first: what is in it now must be listed after
 	if err != nil {
 		return err
@@ -317,9 +361,11 @@ func (r *Records) refresh(ctx context.Context, x *index) error {
 	there := 0
 	var fresh []ledger.Segment
 	for _, s := range all {
-		if before[s.ID] {
+		switch {
+		case before[s.ID]:
 			there++
-		} else {
+		case behind != nil && slices.Contains(behind.segments, s.ID):
+		default:
 			fresh = append(fresh, s)
 		}
 	}
@@ -337,7 +383,10 @@ func (r *Records) refresh(ctx context.Context, x *index) error {
 			r.warn(ledger.Bulk+id, err)
 		}
 	}
-	r.damaged, r.stale = damaged, false
+	r.damaged = damaged
+	if behind == nil {
+		r.had = max(r.had, wanted)
+	}
 	return nil
 }
 
@@ -406,11 +455,19 @@ func (r *Records) gather(ctx context.Context, fresh []ledger.Segment) (gathered,
 }
 
 // Append stamps the facts, in order, and writes them, 100,000 to a segment. They have survived power loss when it
-// returns nil, and questions find them. After an error some may be there.
+// returns nil, and questions find them: they go into the index while the caller gets more, and who asks waits for that.
+// After an error some may be there.
 func (r *Records) Append(ctx context.Context, facts ...Fact) error {
 	r.appending.Lock()
 	defer r.appending.Unlock()
-	if err := r.Refresh(ctx); err != nil { // to be stamped later than all that is there
+	r.mu.Lock()
+	behind := r.behind
+	r.mu.Unlock()
+	if behind != nil && behind.over() {
+		behind = nil
+	}
+	// To be stamped later than all that is there. What is on its way is of this process: it knows those stamps.
+	if err := r.with(ctx, func(x *index) error { return r.refresh(ctx, x, behind) }); err != nil {
 		return err
 	}
 	for part := range slices.Chunk(facts, ledger.MaxBulk) {
@@ -437,23 +494,40 @@ func (r *Records) append(ctx context.Context, facts []Fact) error {
 		err = r.db.Store().Barrier(ctx)
 	}
 	if err != nil {
-		r.mu.Lock()
-		r.stale = true // some may be there
-		r.mu.Unlock()
+		r.outdated() // some may be there
 		return err
 	}
-	b := &batch{}
+	if err := r.settle(ctx); err != nil { // one at a time
+		r.outdated()
+		return nil
+	}
+	behind := &indexing{done: make(chan struct{})}
 	for _, w := range written {
-		b.gather(w.ID, records[:w.Records])
-		records = records[w.Records:]
+		behind.segments = append(behind.segments, w.ID)
 	}
-	if err := r.with(ctx, func(x *index) error { return x.add(ctx, b) }); err != nil {
-		// They are kept. Whoever asks next has the index made good, or is told why not.
-		r.mu.Lock()
-		r.stale = true
-		r.mu.Unlock()
-	}
+	r.mu.Lock()
+	r.behind = behind
+	r.mu.Unlock()
+	go func() {
+		defer close(behind.done)
+		b := &batch{}
+		for _, w := range written {
+			b.gather(w.ID, records[:w.Records])
+			records = records[w.Records:]
+		}
+		ctx := context.WithoutCancel(ctx)
+		if err := r.with(ctx, func(x *index) error { return x.add(ctx, b) }); err != nil {
+			r.outdated() // they are kept; whoever asks next has the index made good, or is told why not
+		}
+	}()
 	return nil
+}
+
+// outdated notes that the index is to be compared with what is there.
+func (r *Records) outdated() {
+	r.mu.Lock()
+	r.wanted++
+	r.mu.Unlock()
 }
 
 // stamp gives the records stamps later than all that were seen.

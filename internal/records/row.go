@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -442,7 +443,7 @@ func sameText(s string, raw json.RawMessage) bool {
 // appendQuoted appends text as encoding/json quotes it.
 func appendQuoted(b []byte, s string) []byte {
 	if plainText(s) {
-		return append(append(append(b, '"'), s...), '"')
+		return append(append(append(slices.Grow(b, len(s)+2), '"'), s...), '"')
 	}
 	quoted, err := json.Marshal(s)
 	if err != nil {
