@@ -3,6 +3,7 @@ package records
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -76,7 +77,7 @@ func (x *index) prepare(ctx context.Context, vault string) error {
 	if err := x.db.QueryRowContext(ctx, "SELECT v FROM meta WHERE k = 'is'").Scan(&is); err == nil && is == said {
 		return x.sound(ctx)
 	}
-	return x.write(ctx, func(tx *sql.Tx) error {
+	return x.write(ctx, func(ctx context.Context, tx *transaction) error {
 		var objects int
 		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&objects); err != nil {
 			return err
@@ -170,7 +171,7 @@ func unusable(err error) error {
 	return fmt.Errorf("%w: %w", errIndex, err)
 }
 
-func run(ctx context.Context, tx *sql.Tx, statements ...string) error {
+func run(ctx context.Context, tx *transaction, statements ...string) error {
 	for _, s := range statements {
 		if _, err := tx.ExecContext(ctx, s); err != nil {
 			return err
@@ -179,23 +180,43 @@ func run(ctx context.Context, tx *sql.Tx, statements ...string) error {
 	return nil
 }
 
-// write does fn in one transaction.
-func (x *index) write(ctx context.Context, fn func(tx *sql.Tx) error) error {
+// A transaction writes the index. SQLite takes one back by itself when a statement of it is interrupted, and what came
+// after would be on its own: so within it nothing is interrupted, and whoever does much looks at done in between.
+type transaction struct {
+	*sql.Conn
+	done func() error // why nobody waits for it any longer
+}
+
+// write does fn in one transaction, with a context that lasts as long as that.
+func (x *index) write(ctx context.Context, fn func(ctx context.Context, tx *transaction) error) (err error) {
 	x.writing.Lock()
 	defer x.writing.Unlock()
-	tx, err := x.db.BeginTx(ctx, nil)
+	conn, err := x.db.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	if err := fn(tx); err != nil {
-		x.forget()
-		return errors.Join(err, tx.Rollback())
-	}
-	if err := tx.Commit(); err != nil {
-		x.forget()
+	defer func() {
+		if closed := conn.Close(); !errors.Is(closed, sql.ErrConnDone) {
+			err = errors.Join(err, closed)
+		}
+	}()
+	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	return nil
+	lasting := context.WithoutCancel(ctx)
+	if err = fn(lasting, &transaction{conn, ctx.Err}); err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		_, err = conn.ExecContext(lasting, "COMMIT")
+	}
+	if err != nil {
+		x.forget()
+		if _, failed := conn.ExecContext(lasting, "ROLLBACK"); failed != nil { // perhaps SQLite has; nobody gets this connection again
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+		}
+	}
+	return err
 }
 
 // forget forgets what a transaction made that is not there.
@@ -297,7 +318,7 @@ type inside struct {
 	ctx context.Context
 	x   *index
 	q   queryer
-	tx  *sql.Tx // nil: a reading
+	tx  *transaction // nil: a reading
 }
 
 func (i inside) number(name string) (int64, error) {

@@ -1,7 +1,6 @@
 package records
 
 import (
-	"context"
 	"database/sql"
 	"hash/maphash"
 )
@@ -85,7 +84,3 @@ func (w *writing) sift(all []*entity, change int64) {
 		}
 	}
 }
-
-// lasting is a context that is not done when ctx is: the driver starts a goroutine for each statement to watch one that
-// may be. Whoever uses it for many looks at ctx in between.
-func lasting(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ func (b *batch) gather(segment string, records []ledger.Record) {
 
 // add takes a batch into the index, unless all of it is there.
 func (x *index) add(ctx context.Context, b *batch) error {
-	return x.write(ctx, func(tx *sql.Tx) error {
+	return x.write(ctx, func(ctx context.Context, tx *transaction) error {
 		fresh := 0
 		for _, id := range b.segments {
 			r, err := tx.ExecContext(ctx, "INSERT INTO segments VALUES (?) ON CONFLICT DO NOTHING", id)
@@ -92,7 +93,7 @@ func (b *batch) tables(tables map[string]*table) map[*table][]*entity {
 }
 
 // remember notes the latest stamp.
-func remember(ctx context.Context, tx *sql.Tx, last ledger.Stamp) error {
+func remember(ctx context.Context, tx *transaction, last ledger.Stamp) error {
 	var s ledger.Stamp
 	if err := tx.QueryRowContext(ctx, "SELECT (SELECT v FROM meta WHERE k = 'ms'), (SELECT v FROM meta WHERE k = 'n')").Scan(&s.Milli, &s.Counter); err != nil {
 		return unusable(err)
@@ -127,6 +128,9 @@ func (w *writing) merge(all []*entity) error {
 		}
 	}
 	for part := range slices.Chunk(maybe, asked) {
+		if err := w.tx.done(); err != nil {
+			return err
+		}
 		there, err := w.find(part)
 		if err != nil {
 			return err
@@ -229,7 +233,6 @@ type lot struct {
 
 // insert puts rows with numbers in. They are encoded by another goroutine; the transaction is one that both may use.
 func (w *writing) insert(all []*entity) error {
-	ctx := lasting(w.ctx)
 	cols := &columns{inside: w.inside, t: w.t, patches: map[int64]*patch{}}
 	if err := w.tx.QueryRowContext(w.ctx, "UPDATE meta SET v = v + 1 WHERE k = 'change' RETURNING v").Scan(&cols.change); err != nil {
 		return unusable(err)
@@ -239,16 +242,16 @@ func (w *writing) insert(all []*entity) error {
 	members := &many{tx: w.tx, into: "members (t, s, m, n)", width: 4}
 	defer func() { rows.close(); words.close(); members.close() }()
 	if err := w.lots(all, cols, func(l *lot) error {
-		if err := cmp.Or(l.err, w.ctx.Err()); err != nil {
+		if err := cmp.Or(l.err, w.tx.done()); err != nil {
 			return err
 		}
-		if err := rows.insert(ctx, l.rows); err != nil {
+		if err := rows.insert(l.rows); err != nil {
 			return err
 		}
-		if err := words.insert(ctx, l.words); err != nil {
+		if err := words.insert(l.words); err != nil {
 			return err
 		}
-		return members.insert(ctx, l.members)
+		return members.insert(l.members)
 	}); err != nil {
 		return err
 	}
@@ -342,31 +345,43 @@ func (w *writing) spell(row, to []any) []any {
 // many inserts many rows by one prepared statement, one row at a time: of several at once SQLite must be able to take
 // back all, for which it writes out the index of words each time, and the driver looks for each value among all.
 type many struct {
-	tx    *sql.Tx
+	tx    *transaction
 	into  string
 	width int
-	one   *sql.Stmt
+	one   driver.Stmt
+	row   []driver.NamedValue
 }
 
-// insert inserts rows.
-func (m *many) insert(ctx context.Context, args []any) error {
-	for ; len(args) > 0; args = args[m.width:] {
+// insert inserts rows. It does not stop when ctx is done: the driver would start a goroutine for each row to see that.
+func (m *many) insert(args []any) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return m.tx.Raw(func(c any) error {
+		ctx := context.Background()
 		if m.one == nil {
 			var err error
-			if m.one, err = m.tx.PrepareContext(ctx, "INSERT INTO "+m.into+" VALUES ("+marks(m.width)+")"); err != nil {
+			if m.one, err = c.(driver.ConnPrepareContext).PrepareContext(ctx, "INSERT INTO "+m.into+" VALUES ("+marks(m.width)+")"); err != nil {
+				return err
+			}
+			m.row = make([]driver.NamedValue, m.width)
+		}
+		one := m.one.(driver.StmtExecContext)
+		for ; len(args) > 0; args = args[m.width:] {
+			for i, v := range args[:m.width] {
+				m.row[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
+			}
+			if _, err := one.ExecContext(ctx, m.row); err != nil {
 				return err
 			}
 		}
-		if _, err := m.one.ExecContext(ctx, args[:m.width]...); err != nil {
-			return err
-		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func (m *many) close() {
 	if m.one != nil {
-		_ = m.one.Close() // the transaction is what counts
+		_ = m.tx.Raw(func(any) error { return m.one.Close() }) // the transaction is what counts
 	}
 }
 
@@ -389,7 +404,7 @@ func (x *index) declare(ctx context.Context, schemas []Schema) error {
 	if len(changed) == 0 {
 		return nil
 	}
-	return x.write(ctx, func(tx *sql.Tx) error {
+	return x.write(ctx, func(ctx context.Context, tx *transaction) error {
 		for _, s := range changed {
 			if err := x.redeclare(ctx, tx, s); err != nil {
 				return fmt.Errorf("declare %s: %w", s.Kind, err)
@@ -402,7 +417,7 @@ func (x *index) declare(ctx context.Context, schemas []Schema) error {
 	})
 }
 
-func (x *index) redeclare(ctx context.Context, tx *sql.Tx, s Schema) error {
+func (x *index) redeclare(ctx context.Context, tx *transaction, s Schema) error {
 	tables, err := x.load(ctx, tx)
 	if err != nil {
 		return err
@@ -450,7 +465,7 @@ func (x *index) redeclare(ctx context.Context, tx *sql.Tx, s Schema) error {
 const moved = 5000 // rows at once
 
 // move puts all entities of a kind from one table into another.
-func (x *index) move(ctx context.Context, tx *sql.Tx, old, now *table) error {
+func (x *index) move(ctx context.Context, tx *transaction, old, now *table) error {
 	from, to := &writing{inside{ctx, x, tx, tx}, old}, &writing{inside{ctx, x, tx, tx}, now}
 	low, high := "", ""
 	if old.number == generic {
