@@ -237,9 +237,9 @@ func (w *writing) insert(all []*entity) error {
 	if err := w.tx.QueryRowContext(w.ctx, "UPDATE meta SET v = v + 1 WHERE k = 'change' RETURNING v").Scan(&cols.change); err != nil {
 		return unusable(err)
 	}
-	rows := &many{tx: w.tx, into: w.t.rows() + " (" + w.t.columns() + ")", width: w.t.width()}
-	words := &many{tx: w.tx, into: w.t.words() + " (rowid" + w.searched() + ")", width: 1 + len(w.t.search)}
-	members := &many{tx: w.tx, into: "members (t, s, m, n)", width: 4}
+	rows := &many{tx: w.tx, into: w.t.rows(), cols: strings.Split(w.t.columns(), ", ")}
+	words := &many{tx: w.tx, into: w.t.words(), cols: w.searched()}
+	members := &many{tx: w.tx, into: "members", cols: []string{"t", "s", "m", "n"}}
 	defer func() { rows.close(); words.close(); members.close() }()
 	if err := w.lots(all, cols, func(l *lot) error {
 		if err := cmp.Or(l.err, w.tx.done()); err != nil {
@@ -316,12 +316,12 @@ func (w *writing) lot(all []*entity, cols *columns) *lot {
 	return l
 }
 
-func (w *writing) searched() string {
-	var b strings.Builder
+func (w *writing) searched() []string {
+	out := []string{"rowid"}
 	for _, c := range w.t.search {
-		fmt.Fprintf(&b, ", c%d", c)
+		out = append(out, fmt.Sprintf("c%d", c))
 	}
-	return b.String()
+	return out
 }
 
 // spell appends a row's words, if it has any.
@@ -342,15 +342,18 @@ func (w *writing) spell(row, to []any) []any {
 	return to
 }
 
-// many inserts many rows by one prepared statement, one row at a time: of several at once SQLite must be able to take
-// back all, for which it writes out the index of words each time, and the driver looks for each value among all.
+// many inserts many rows by prepared statements, one row at a time: of several at once SQLite must be able to take back
+// all, for which it writes out the index of words each time. There is a statement for each set of columns that rows
+// have, without those that are NULL: the driver looks for each value among all of them.
 type many struct {
 	tx    *transaction
 	into  string
-	width int
-	one   driver.Stmt
-	row   []driver.NamedValue
+	cols  []string
+	of    map[uint64]driver.Stmt // by the columns, a bit each
+	given []driver.NamedValue
 }
+
+const maxShapes = 32 // statements that are prepared; rows of other shapes give all columns
 
 // insert inserts rows. It does not stop when ctx is done: the driver would start a goroutine for each row to see that.
 func (m *many) insert(args []any) error {
@@ -358,20 +361,19 @@ func (m *many) insert(args []any) error {
 		return nil
 	}
 	return m.tx.Raw(func(c any) error {
-		ctx := context.Background()
-		if m.one == nil {
-			var err error
-			if m.one, err = c.(driver.ConnPrepareContext).PrepareContext(ctx, "INSERT INTO "+m.into+" VALUES ("+marks(m.width)+")"); err != nil {
+		for ; len(args) > 0; args = args[len(m.cols):] {
+			row := args[:len(m.cols)]
+			one, shape, err := m.statement(c.(driver.ConnPrepareContext), shapeOf(row))
+			if err != nil {
 				return err
 			}
-			m.row = make([]driver.NamedValue, m.width)
-		}
-		one := m.one.(driver.StmtExecContext)
-		for ; len(args) > 0; args = args[m.width:] {
-			for i, v := range args[:m.width] {
-				m.row[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
+			m.given = m.given[:0]
+			for i, v := range row {
+				if shape == allColumns || shape>>i&1 != 0 {
+					m.given = append(m.given, driver.NamedValue{Ordinal: len(m.given) + 1, Value: v})
+				}
 			}
-			if _, err := one.ExecContext(ctx, m.row); err != nil {
+			if _, err := one.(driver.StmtExecContext).ExecContext(context.Background(), m.given); err != nil {
 				return err
 			}
 		}
@@ -379,10 +381,53 @@ func (m *many) insert(args []any) error {
 	})
 }
 
-func (m *many) close() {
-	if m.one != nil {
-		_ = m.tx.Raw(func(any) error { return m.one.Close() }) // the transaction is what counts
+const allColumns = 1<<64 - 1
+
+// shapeOf has a bit for each value that is not NULL.
+func shapeOf(row []any) (shape uint64) {
+	if len(row) >= 64 {
+		return allColumns
 	}
+	for i, v := range row {
+		if v != nil {
+			shape |= 1 << i
+		}
+	}
+	return shape
+}
+
+// statement returns the statement for rows of a shape, or of all columns.
+func (m *many) statement(c driver.ConnPrepareContext, shape uint64) (driver.Stmt, uint64, error) {
+	if one := m.of[shape]; one != nil {
+		return one, shape, nil
+	}
+	if len(m.of) >= maxShapes && shape != allColumns {
+		return m.statement(c, allColumns)
+	}
+	var cols []string
+	for i, name := range m.cols {
+		if shape == allColumns || shape>>i&1 != 0 {
+			cols = append(cols, name)
+		}
+	}
+	one, err := c.PrepareContext(context.Background(), "INSERT INTO "+m.into+" ("+strings.Join(cols, ", ")+") VALUES ("+marks(len(cols))+")")
+	if err != nil {
+		return nil, 0, err
+	}
+	if m.of == nil {
+		m.of = map[uint64]driver.Stmt{}
+	}
+	m.of[shape] = one
+	return one, shape, nil
+}
+
+func (m *many) close() {
+	_ = m.tx.Raw(func(any) error { // the transaction is what counts
+		for _, one := range m.of {
+			_ = one.Close()
+		}
+		return nil
+	})
 }
 
 // declare makes the tables of schemas, and makes anew those whose schema is another: what the old ones hold goes over.
