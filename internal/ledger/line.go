@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -28,16 +29,17 @@ func (r *Record) appendLine(b []byte) ([]byte, error) {
 	}
 	if len(r.Set) > 0 {
 		b = append(b, `,"set":{`...)
-		for i, name := range slices.Sorted(maps.Keys(r.Set)) {
+		var kept [16]named
+		for i, f := range inOrder(r.Set, kept[:0]) {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = append(appendText(b, name), ':')
-			if simple(r.Set[name]) {
-				b = append(b, r.Set[name]...)
+			b = append(appendText(b, f.name), ':')
+			if simple(f.raw) {
+				b = append(b, f.raw...)
 				continue
 			}
-			raw, err := json.Marshal(r.Set[name]) // that it is JSON, and takes one line
+			raw, err := json.Marshal(f.raw) // that it is JSON, and takes one line
 			if err != nil {
 				return b, err
 			}
@@ -48,6 +50,20 @@ func (r *Record) appendLine(b []byte) ([]byte, error) {
 	b = appendSets(b, `,"add":{`, r.Add)
 	b = appendSets(b, `,"drop":{`, r.Drop)
 	return append(b, '}', '\n'), nil
+}
+
+type named struct {
+	name string
+	raw  json.RawMessage
+}
+
+// inOrder appends the fields in the order of their names.
+func inOrder(set map[string]json.RawMessage, to []named) []named {
+	for name, raw := range set {
+		to = append(to, named{name, raw})
+	}
+	slices.SortFunc(to, func(a, b named) int { return strings.Compare(a.name, b.name) })
+	return to
 }
 
 func appendSets(b []byte, begin string, sets map[string][]string) []byte {
@@ -115,9 +131,9 @@ func appendText(b []byte, s string) []byte {
 }
 
 // readLine reads a line as appendLine writes it, with plain names. It is false of any other, which may be right as
-// well: a reader of any JSON is to see.
-func readLine(line []byte, r *Record, names map[string]string) bool {
-	p := reader{b: line, names: names}
+// well: a reader of any JSON is to see. fields is how many it may have.
+func readLine(line []byte, r *Record, names map[string]string, fields int) bool {
+	p := reader{b: line, names: names, fields: fields}
 	p.want(`{"type":`)
 	r.Type = p.name()
 	p.want(`,"id":`)
@@ -146,10 +162,11 @@ func readLine(line []byte, r *Record, names map[string]string) bool {
 
 // reader reads the parts of a line; bad says that one is not as was expected.
 type reader struct {
-	b     []byte
-	at    int
-	bad   bool
-	names map[string]string
+	b      []byte
+	at     int
+	bad    bool
+	names  map[string]string
+	fields int
 }
 
 func (p *reader) has(s string) bool {
@@ -209,7 +226,7 @@ func (p *reader) digits(most int) (n uint64) {
 }
 
 func (p *reader) set(r *Record) {
-	r.Set = make(map[string]json.RawMessage, 8)
+	r.Set = make(map[string]json.RawMessage, p.fields)
 	for first := true; !p.bad && !p.has(`}`); first = false {
 		if !first {
 			p.want(",")

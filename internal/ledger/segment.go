@@ -124,7 +124,7 @@ func DecodeBulk(plain []byte) ([]Record, error) {
 		return nil, fmt.Errorf("%d records where %d are allowed: %w", n, MaxBulk, fs.ErrInvalid)
 	}
 	out := make([]Record, 0, n)
-	names := map[string]string{}
+	names, fields := map[string]string{}, 0 // of the line before
 	for len(plain) > 0 {
 		line, rest, whole := bytes.Cut(plain, []byte{'\n'})
 		plain = rest
@@ -132,7 +132,7 @@ func DecodeBulk(plain []byte) ([]Record, error) {
 		if len(line) >= maxLine || !whole {
 			return nil, fmt.Errorf("record %d has no end, or is longer than %d bytes: %w", len(out)+1, maxLine, fs.ErrInvalid)
 		}
-		if !readLine(line, &r, names) {
+		if !readLine(line, &r, names, fields) {
 			r = Record{}
 			if err := json.Unmarshal(line, &r); err != nil {
 				return nil, fmt.Errorf("record %d: %w", len(out)+1, err)
@@ -145,7 +145,7 @@ func DecodeBulk(plain []byte) ([]Record, error) {
 		if err != nil {
 			return nil, fmt.Errorf("record %d: %w", len(out)+1, err)
 		}
-		out = append(out, r)
+		out, fields = append(out, r), min(len(r.Set), 32)
 	}
 	return out, nil
 }

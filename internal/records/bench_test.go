@@ -107,6 +107,9 @@ func filled(b *testing.B) *machine {
 	if err := importLines(b.Context(), r, all); err != nil {
 		b.Fatal(err)
 	}
+	if err := r.Refresh(b.Context()); err != nil { // the last are on their way into the index
+		b.Fatal(err)
+	}
 	took := time.Since(began)
 	b.Logf("import %d: %.1f s, %.2f M/min", *many, took.Seconds(), float64(*many)/took.Minutes()/1e6)
 	for _, f := range m.files(b) {

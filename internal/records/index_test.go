@@ -3,12 +3,14 @@ package records_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -365,4 +367,71 @@ func diff(a, b string) string {
 		i++
 	}
 	return fmt.Sprintf("%d and %d bytes, from %d: %q and %q", len(a), len(b), i, a[max(0, i-60):min(len(a), i+60)], b[max(0, i-60):min(len(b), i+60)])
+}
+
+// TestIndexOfAnotherBuild: an index of this version whose tables are others, or are not all there, or whose own notes
+// cannot be read, is made again, whether it is found so or becomes so while it is open; nobody is told.
+func TestIndexOfAnotherBuild(t *testing.T) {
+	const otherWords = "DROP TABLE x1; CREATE VIRTUAL TABLE x1 USING fts5(c5, content='', contentless_delete=1)" // gives no error, and finds nothing
+	for i, change := range []string{
+		"DELETE FROM meta WHERE k = 'ms'", "DELETE FROM meta WHERE k = 'generation'", "DELETE FROM meta WHERE k <> 'is'", "DELETE FROM meta", "DROP TABLE meta",
+		"UPDATE meta SET v = 'x' WHERE k = 'change'", "UPDATE meta SET v = NULL WHERE k = 'n'", "UPDATE meta SET v = 'y' WHERE k = 'generation'",
+		"ALTER TABLE meta RENAME COLUMN v TO w", "DROP TABLE segments", "ALTER TABLE segments ADD COLUMN size INTEGER", "ALTER TABLE segments RENAME COLUMN id TO name",
+		"DROP TABLE writers", "DELETE FROM writers", "DROP TABLE kinds", "UPDATE kinds SET schema = '{}'", "UPDATE kinds SET schema = NULL", "DROP TABLE texts", "DROP TABLE blocks", "DROP TABLE members",
+		"ALTER TABLE blocks ADD COLUMN more", "ALTER TABLE k0 ADD COLUMN another", "ALTER TABLE k1 ADD COLUMN another", "ALTER TABLE k1 DROP COLUMN state", "ALTER TABLE k1 RENAME COLUMN c1 TO d1", "DROP TABLE k1", "DROP TABLE x1", otherWords,
+	} {
+		for j, way := range []string{"found", "open", "appended to"} {
+			if !*long && i%3 != j && j > 0 || change == otherWords && way != "found" { // nobody looks twice
+				continue
+			}
+			t.Run(change+" "+way, func(t *testing.T) {
+				open := way != "found"
+				m := newMachine(t)
+				r := m.open(t, feedback())
+				said(t, r, 100)
+				want := dump(t, memory(t, m.db(t), feedback()))
+				if !open {
+					if err := r.Close(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(m.files(t)[0])+"?_pragma=busy_timeout(60000)")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := db.ExecContext(t.Context(), change); err != nil && !strings.Contains(err.Error(), "constraint") {
+					t.Fatal(err)
+				}
+				if err := db.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if !open {
+					r = m.open(t, feedback())
+				}
+				if way == "appended to" {
+					said(t, r, 100) // all again, twice, on its way into what is no index
+				} else if err := r.Refresh(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if n, err := r.Count(t.Context(), records.Query{Kind: "feedback", Text: "lamp"}); err != nil || n != 100 {
+					t.Errorf("%d found, %v", n, err)
+				}
+				if way == "appended to" {
+					want = dump(t, memory(t, m.db(t), feedback()))
+				}
+				if got := dump(t, r); got != want {
+					t.Errorf("another index: %.600s", diff(got, want))
+				}
+				if err := r.Append(t.Context(), records.Fact{Kind: "feedback", ID: "new", Set: map[string]any{"build": "b100", "text": "a lamp"}}); err != nil {
+					t.Error(err)
+				}
+				if n, err := r.Count(t.Context(), records.Query{Kind: "feedback"}); err != nil || n != 101 {
+					t.Errorf("%d in all, %v", n, err)
+				}
+				if n := len(m.files(t)); n != 1 {
+					t.Errorf("%d files", n)
+				}
+			})
+		}
+	}
 }

@@ -64,8 +64,10 @@ type Records struct {
 	last      ledger.Stamp // that was given
 
 	mu      sync.Mutex
+	behind  *indexing // what was appended last, while it goes into the index
 	x       *index
-	stale   bool // there is more than the index has
+	wanted  uint64 // how often it was noted that there is more than the index has
+	had     uint64 // as of which of these it was brought up to date
 	damaged map[string]error
 	closed  bool
 }
@@ -102,8 +104,9 @@ func (r *Records) Declare(ctx context.Context, schemas ...Schema) error {
 	return r.with(ctx, func(x *index) error { return x.declare(ctx, schemas) })
 }
 
-// Close lets the index go.
+// Close lets the index go, when what was appended is in it.
 func (r *Records) Close() error {
+	_ = r.settle(context.Background())
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
@@ -128,7 +131,41 @@ func (r *Records) Damaged() map[string]error {
 
 // Refresh takes what other processes have appended into the index.
 func (r *Records) Refresh(ctx context.Context) error {
-	return r.with(ctx, func(x *index) error { return r.refresh(ctx, x) })
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
+	return r.with(ctx, func(x *index) error { return r.refresh(ctx, x, nil) })
+}
+
+// indexing is a batch on its way into the index.
+type indexing struct {
+	segments []string
+	done     chan struct{}
+}
+
+func (i *indexing) over() bool {
+	select {
+	case <-i.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// settle waits until what was appended is in the index.
+func (r *Records) settle(ctx context.Context) error {
+	r.mu.Lock()
+	behind := r.behind
+	r.mu.Unlock()
+	if behind == nil {
+		return nil
+	}
+	select {
+	case <-behind.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // with does fn with an index that is sound; if it turns out that it was not, once more with a new one.
@@ -158,19 +195,23 @@ func (r *Records) index(ctx context.Context) (*index, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.x, r.stale = x, true
+		r.x = x
+		r.wanted++
 	}
 	return r.x, nil
 }
 
 // ready is with, after what is new was taken in.
 func (r *Records) ready(ctx context.Context, fn func(x *index) error) error {
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
 	return r.with(ctx, func(x *index) error {
 		r.mu.Lock()
-		stale := r.stale
+		stale := r.had < r.wanted
 		r.mu.Unlock()
 		if stale {
-			if err := r.refresh(ctx, x); err != nil {
+			if err := r.refresh(ctx, x, nil); err != nil {
 				return err
 			}
 		}
@@ -205,7 +246,7 @@ func (r *Records) open(ctx context.Context) (*index, error) {
 		if err = x.declare(ctx, r.schemas); err == nil {
 			return x, nil
 		}
-		if err = damage(err); !errors.Is(err, errIndex) || try == 2 {
+		if err = unusable(err); !errors.Is(err, errIndex) || try == 2 {
 			return nil, errors.Join(fmt.Errorf("records: %w", err), x.close())
 		}
 		r.remove(x)
@@ -304,8 +345,11 @@ func (r *Records) discard(x *index) {
 	}
 }
 
-// refresh takes the segments that are new into the index.
-func (r *Records) refresh(ctx context.Context, x *index) error {
+// refresh takes the segments that are new into the index, but for those that are on their way.
+func (r *Records) refresh(ctx context.Context, x *index, behind *indexing) error {
+	r.mu.Lock()
+	wanted := r.wanted
+	r.mu.Unlock()
 	before, err := x.indexed(ctx) // first: what is in it now must be listed after
 	if err != nil {
 		return err
@@ -317,9 +361,11 @@ func (r *Records) refresh(ctx context.Context, x *index) error {
 	there := 0
 	var fresh []ledger.Segment
 	for _, s := range all {
-		if before[s.ID] {
+		switch {
+		case before[s.ID]:
 			there++
-		} else {
+		case behind != nil && slices.Contains(behind.segments, s.ID):
+		default:
 			fresh = append(fresh, s)
 		}
 	}
@@ -337,74 +383,91 @@ func (r *Records) refresh(ctx context.Context, x *index) error {
 			r.warn(ledger.Bulk+id, err)
 		}
 	}
-	r.damaged, r.stale = damaged, false
+	r.damaged = damaged
+	if behind == nil {
+		r.had = max(r.had, wanted)
+	}
 	return nil
 }
 
 // taken bounds the records that one transaction takes in.
 const taken = 200_000
 
-// take reads segments and puts them into the index; the next is read meanwhile.
+// gathered is a batch of segments that were read, or why there is none.
+type gathered struct {
+	batch   *batch
+	damaged map[string]error // segments
+	err     error
+}
+
+// take reads segments and puts them into the index; the next are read and merged meanwhile.
 func (r *Records) take(ctx context.Context, x *index, fresh []ledger.Segment) (map[string]error, error) {
-	type read struct {
-		id      string
-		records []ledger.Record
-		err     error
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	reads := make(chan read, 1)
+	all := make(chan gathered, 1)
 	go func() {
-		defer close(reads)
-		for _, s := range fresh {
-			records, err := r.segs.Read(ctx, s)
+		defer close(all)
+		for len(fresh) > 0 {
+			var g gathered
+			g, fresh = r.gather(ctx, fresh)
 			select {
-			case reads <- read{s.ID, records, err}:
+			case all <- g:
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
 	damaged := map[string]error{}
-	var b batch
-	put := func() error {
-		defer func() { b = batch{} }()
-		return x.add(ctx, b)
-	}
-	for s := range reads {
-		switch {
-		case errors.Is(s.err, object.ErrDamaged):
-			damaged[s.id] = s.err
-			continue
-		case errors.Is(s.err, fs.ErrNotExist):
-			continue
-		case s.err != nil:
-			return nil, s.err
+	for g := range all {
+		if g.err != nil {
+			return nil, g.err
 		}
-		if len(b.records) > 0 && len(b.records)+len(s.records) > taken {
-			if err := put(); err != nil {
+		for id, err := range g.damaged {
+			damaged[id] = err
+		}
+		if len(g.batch.segments) > 0 {
+			if err := x.add(ctx, g.batch); err != nil {
 				return nil, err
 			}
 		}
-		b.segments, b.records = append(b.segments, s.id), append(b.records, s.records...)
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if len(b.segments) > 0 {
-		if err := put(); err != nil {
-			return nil, err
+	return damaged, ctx.Err()
+}
+
+// gather reads segments of as many records as one transaction takes in, and returns those that are left.
+func (r *Records) gather(ctx context.Context, fresh []ledger.Segment) (gathered, []ledger.Segment) {
+	g := gathered{batch: &batch{}, damaged: map[string]error{}}
+	for n := 0; len(fresh) > 0 && n+ledger.MaxBulk <= taken; fresh = fresh[1:] {
+		records, err := r.segs.Read(ctx, fresh[0])
+		switch {
+		case errors.Is(err, object.ErrDamaged):
+			g.damaged[fresh[0].ID] = err
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			g.err = err
+			return g, nil
+		default:
+			n += len(records)
+			g.batch.gather(fresh[0].ID, records)
 		}
 	}
-	return damaged, nil
+	return g, fresh
 }
 
 // Append stamps the facts, in order, and writes them, 100,000 to a segment. They have survived power loss when it
-// returns nil, and questions find them. After an error some may be there.
+// returns nil, and questions find them: they go into the index while the caller gets more, and who asks waits for that.
+// After an error some may be there.
 func (r *Records) Append(ctx context.Context, facts ...Fact) error {
 	r.appending.Lock()
 	defer r.appending.Unlock()
-	if err := r.Refresh(ctx); err != nil { // to be stamped later than all that is there
+	r.mu.Lock()
+	behind := r.behind
+	r.mu.Unlock()
+	if behind != nil && behind.over() {
+		behind = nil
+	}
+	// To be stamped later than all that is there. What is on its way is of this process: it knows those stamps.
+	if err := r.with(ctx, func(x *index) error { return r.refresh(ctx, x, behind) }); err != nil {
 		return err
 	}
 	for part := range slices.Chunk(facts, ledger.MaxBulk) {
@@ -431,22 +494,40 @@ func (r *Records) append(ctx context.Context, facts []Fact) error {
 		err = r.db.Store().Barrier(ctx)
 	}
 	if err != nil {
-		r.mu.Lock()
-		r.stale = true // some may be there
-		r.mu.Unlock()
+		r.outdated() // some may be there
 		return err
 	}
-	b := batch{records: records}
+	if err := r.settle(ctx); err != nil { // one at a time
+		r.outdated()
+		return nil
+	}
+	behind := &indexing{done: make(chan struct{})}
 	for _, w := range written {
-		b.segments = append(b.segments, w.ID)
+		behind.segments = append(behind.segments, w.ID)
 	}
-	if err := r.with(ctx, func(x *index) error { return x.add(ctx, b) }); err != nil {
-		// They are kept. Whoever asks next has the index made good, or is told why not.
-		r.mu.Lock()
-		r.stale = true
-		r.mu.Unlock()
-	}
+	r.mu.Lock()
+	r.behind = behind
+	r.mu.Unlock()
+	go func() {
+		defer close(behind.done)
+		b := &batch{}
+		for _, w := range written {
+			b.gather(w.ID, records[:w.Records])
+			records = records[w.Records:]
+		}
+		ctx := context.WithoutCancel(ctx)
+		if err := r.with(ctx, func(x *index) error { return x.add(ctx, b) }); err != nil {
+			r.outdated() // they are kept; whoever asks next has the index made good, or is told why not
+		}
+	}()
 	return nil
+}
+
+// outdated notes that the index is to be compared with what is there.
+func (r *Records) outdated() {
+	r.mu.Lock()
+	r.wanted++
+	r.mu.Unlock()
 }
 
 // stamp gives the records stamps later than all that were seen.

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,26 +64,23 @@ func (t *table) encode(e *entity, w writers, to []any) ([]any, error) {
 
 // rowSum is a checksum of a row: SQLite has none.
 func rowSum(row []any) int64 {
-	h := crc32.New(crc32.MakeTable(crc32.Castagnoli))
-	var b [9]byte
+	castagnoli := crc32.MakeTable(crc32.Castagnoli)
+	var kept [512]byte
+	b := kept[:0]
 	for _, v := range row {
-		b = [9]byte{}
-		s := ""
 		switch v := v.(type) {
 		case int64:
-			b[0] = 1
-			binary.LittleEndian.PutUint64(b[1:], uint64(v))
+			b = binary.LittleEndian.AppendUint64(append(b, 1), uint64(v))
 		case float64:
-			b[0] = 2
-			binary.LittleEndian.PutUint64(b[1:], math.Float64bits(v))
+			b = binary.LittleEndian.AppendUint64(append(b, 2), math.Float64bits(v))
 		case string:
-			b[0], s = 3, v
-			binary.LittleEndian.PutUint64(b[1:], uint64(len(v)))
+			b = binary.LittleEndian.AppendUint64(append(b, 3), uint64(len(v)))
+			b = append(b, v...)
+		default:
+			b = append(b, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 		}
-		_, _ = h.Write(b[:]) // a hash never fails
-		_, _ = io.WriteString(h, s)
 	}
-	return int64(h.Sum32())
+	return int64(crc32.Checksum(b, castagnoli))
 }
 
 // encodeOpen is encode without the checksum.
@@ -446,7 +443,7 @@ func sameText(s string, raw json.RawMessage) bool {
 // appendQuoted appends text as encoding/json quotes it.
 func appendQuoted(b []byte, s string) []byte {
 	if plainText(s) {
-		return append(append(append(b, '"'), s...), '"')
+		return append(append(append(slices.Grow(b, len(s)+2), '"'), s...), '"')
 	}
 	quoted, err := json.Marshal(s)
 	if err != nil {

@@ -93,7 +93,7 @@ func (s *scan) field(name string) int { return s.t.names[name] }
 func (x *index) scanning(ctx context.Context, q queryer, t *table, query *Query) (*scan, error) {
 	s := &scan{ctx: ctx, x: x, q: q, t: t}
 	if err := q.QueryRowContext(ctx, "SELECT v FROM meta WHERE k = 'change'").Scan(&s.change); err != nil {
-		return nil, err
+		return nil, unusable(err)
 	}
 	where := slices.Clone(query.Where)
 	if query.Project != "" {
