@@ -48,10 +48,21 @@ touch ../begun; while [ ! -e ../go ]; do sleep 0.02; done
 	if err := os.Remove(filepath.Join(b.project, "gone.py")); err != nil {
 		t.Fatal(err)
 	}
-	editor := exec.Command("sh", "-c", "echo by an editor > new.py; sleep 0.3")
+	// An editor runs on after it has saved.
+	editor := exec.Command("sh", "-c", "echo by an editor > new.py; exec sleep 60")
 	editor.Dir = b.project
-	if err := editor.Run(); err != nil {
+	if err := editor.Start(); err != nil {
 		t.Fatal(err)
+	}
+	defer func() {
+		_ = editor.Process.Kill()
+		_ = editor.Wait()
+	}()
+	for range 1000 {
+		if content, err := os.ReadFile(filepath.Join(b.project, "new.py")); err == nil && len(content) > 0 {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 	b.write(t, "../go", "")
 	_ = c.Wait()
