@@ -171,6 +171,9 @@ func (p *ComparePlan) one(name string, a, b Measured, r *Report) (Comparison, er
 		plan.MinimumEffect = p.Policy.minimumEffect(name)
 	}
 	kind := p.Kinds[name]
+	if ea, eb, ok := estimates(a, b); ok && kind == verdict.Mean {
+		return verdict.Compare(ea, eb, plan)
+	}
 	return verdict.Compare(a.sample(kind, p.Take, direction), b.sample(kind, p.Take, direction), plan)
 }
 
@@ -228,6 +231,22 @@ func (m Measured) sample(kind verdict.Kind, take, direction string) verdict.Samp
 		s.Keys = nil
 	}
 	return s
+}
+
+// estimates takes two sides of one value each, both with their standard errors, for what they are: estimates that
+// somebody else made of many examples.
+func estimates(a, b Measured) (x, y verdict.Sample, ok bool) {
+	one := func(m Measured) (verdict.Sample, bool) {
+		n := len(m.Series)
+		if n == 0 || len(m.samples("last", "")) != 1 || !m.Series[n-1].HasStdErr {
+			return verdict.Sample{}, false
+		}
+		last := m.Series[n-1]
+		return verdict.Sample{Kind: verdict.Estimate, Values: []float64{last.Value}, StdErr: last.StdErr}, true
+	}
+	x, okA := one(a)
+	y, okB := one(b)
+	return x, y, okA && okB
 }
 
 // testRule compares a run with its baseline by a rule of its policy.

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"varve/internal/statistics"
+	"varve/internal/statistics/distribution"
 )
 
 // exactTrials is the number of trials a side up to which the exact test is quick enough.
@@ -268,6 +269,31 @@ func (c *Comparison) rates(a, b Sample) error {
 	se := math.Hypot(math.Sqrt(float64(a.Events))/a.Exposure, math.Sqrt(float64(b.Events))/b.Exposure)
 	c.decide(c.Delta, se, func(alpha float64) statistics.Interval { return rateDifference(a, b, 1-2*alpha) })
 	c.looks(se, min(a.Events, b.Events))
+	return nil
+}
+
+// estimates compares two values that were made of many examples, each with its standard error, as normal and
+// independent: of the same examples the difference varies less than that, so what is found then is rather too little.
+func (c *Comparison) estimates(a, b Sample) error {
+	normal := func(x, se, alpha float64) statistics.Interval {
+		half := distribution.Normal{}.UpperQuantile(alpha/2) * se
+		return statistics.Interval{Low: x - half, High: x + half}
+	}
+	alpha := c.plan.alpha()
+	c.A.N, c.B.N, c.A.Centre, c.B.Centre = 1, 1, a.Values[0], b.Values[0]
+	c.A.Interval, c.B.Interval = normal(a.Values[0], a.StdErr, alpha), normal(b.Values[0], b.StdErr, alpha)
+	c.Delta = b.Values[0] - a.Values[0]
+	se := math.Hypot(a.StdErr, b.StdErr)
+	if se == 0 {
+		c.warn(true, "variance", "the standard errors are 0: the values say nothing about how much they vary")
+		return nil
+	}
+	z := c.Delta / se
+	c.Test, c.P = "z of two estimates", 2*distribution.Normal{}.Upper(math.Abs(z))
+	c.EffectName, c.Effect = "z", z
+	c.Interval = normal(c.Delta, se, alpha)
+	c.warn(false, "few", "one value a side with its standard error, taken as independent: values of each example would show more")
+	c.decide(c.Delta, se, func(alpha float64) statistics.Interval { return normal(c.Delta, se, 2*alpha) })
 	return nil
 }
 

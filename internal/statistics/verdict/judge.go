@@ -127,6 +127,9 @@ func (c *Comparison) size(target float64) (float64, error) {
 		}
 		return statistics.SizeProportions(p, q, alpha, power)
 	}
+	if c.Kind == Estimate {
+		return 0, fmt.Errorf("how many examples an estimate is of is not known: %w", statistics.ErrInput)
+	}
 	// Where the error falls with the root of the size: so much more of what there is.
 	z, err := statistics.SizeT(statistics.Pairs, 0.001, alpha, power)
 	if err != nil {

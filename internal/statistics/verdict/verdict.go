@@ -29,14 +29,15 @@ const (
 	Latency                // Values above 0, compared by ratio: durations, sizes
 	AUROC                  // Labels and Values, the scores
 	Rate                   // Events and Exposure
+	Estimate               // one of Values with its StdErr: what somebody else made of many examples
 )
 
 // String is its name in reports.
 func (k Kind) String() string {
-	if k < Mean || k > Rate {
+	if k < Mean || k > Estimate {
 		return "unknown"
 	}
-	return [...]string{"mean", "proportion", "latency", "auroc", "rate"}[k]
+	return [...]string{"mean", "proportion", "latency", "auroc", "rate", "estimate"}[k]
 }
 
 // Sample is one side.
@@ -48,6 +49,7 @@ type Sample struct {
 	Count    statistics.Count
 	Events   int
 	Exposure float64
+	StdErr   float64
 }
 
 // Margin is a size of effect, absolute in the metric's unit, or as a share of side a's centre. 0 is none.
@@ -198,6 +200,8 @@ func Compare(a, b Sample, plan Plan) (Comparison, error) {
 		err = c.areas(a, b)
 	case Rate:
 		err = c.rates(a, b)
+	case Estimate:
+		err = c.estimates(a, b)
 	}
 	if err != nil {
 		return Comparison{}, err
@@ -238,7 +242,7 @@ func (s Sample) check() error {
 		}
 	}
 	switch {
-	case s.Kind < Mean || s.Kind > Rate:
+	case s.Kind < Mean || s.Kind > Estimate:
 		return fmt.Errorf("kind %d: %w", s.Kind, statistics.ErrInput)
 	case s.Kind == Proportion && (s.Count.Hits < 0 || s.Count.Of < s.Count.Hits || s.Count.Of > 500_000_000):
 		return fmt.Errorf("%d of %d: %w", s.Count.Hits, s.Count.Of, statistics.ErrInput)
@@ -246,6 +250,8 @@ func (s Sample) check() error {
 		return fmt.Errorf("a count beside values: %w: give one of them", statistics.ErrInput)
 	case s.Kind == AUROC && len(s.Labels) != len(s.Values):
 		return fmt.Errorf("%d labels for %d scores: %w", len(s.Labels), len(s.Values), statistics.ErrInput)
+	case s.Kind == Estimate && (len(s.Values) != 1 || !(s.StdErr >= 0) || s.StdErr > 1e150):
+		return fmt.Errorf("%d values with standard error %g: %w: an estimate is one value with its error", len(s.Values), s.StdErr, statistics.ErrInput)
 	case s.Kind == Rate && (s.Events < 0 || s.Events > 100_000_000 || !(s.Exposure > 0) || s.Exposure > 1e150):
 		return fmt.Errorf("%d events in exposure %g: %w", s.Events, s.Exposure, statistics.ErrInput)
 	}
