@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -133,6 +134,9 @@ func (e *env) importMetrics(ctx context.Context, to *metricTo, o *metricfile.Opt
 	for _, file := range args {
 		at := e.abs(file)
 		runs, err := metricfile.Read(ctx, os.DirFS(filepath.Dir(at)), filepath.Base(at), *o)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("import %w", err)
+		}
 		if err != nil {
 			return hinted(fmt.Errorf("import %w", err), "varve metric import --format FORMAT says what it is")
 		}
