@@ -125,6 +125,13 @@ func (r *Report) comparable(force bool) error {
 		r.Warnings = append(r.Warnings, "they were trained on different data")
 	}
 	for _, s := range []Side{r.A, r.B} {
+		settings := map[string]bool{}
+		for _, x := range s.Runs {
+			settings[x.Setting] = true
+		}
+		if len(settings) > 1 {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("the runs of %s were started in %d ways that differ in more than their seeds: varve run ls shows them, and a run can be named instead", s.Ref, len(settings)))
+		}
 		if slices.ContainsFunc(s.Runs, func(x *Run) bool { return x.Exit != 0 }) {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("of %s there are runs that failed", s.Ref))
 		}

@@ -91,8 +91,8 @@ func (l *Lab) Run(ctx context.Context, name string) (*Run, error) {
 	return nil, fmt.Errorf("%q: %w", name, ErrNoRun)
 }
 
-// RunsOf returns the runs of a version: those that left that state, or, where there are none, those that began with it
-// and changed nothing of it that was kept. A reference may also be a run's id or name: then all runs of that name.
+// RunsOf returns the runs of a version: those that left that state, and their repetitions, which may have left others
+// (see sameTrial); or, where there are none, those that began with it. A reference may also be a run's id or name: then all runs of that name.
 // What was imported for a version without a run is a run without a command.
 func (l *Lab) RunsOf(ctx context.Context, ref string) ([]*Run, error) {
 	all, err := l.Runs(ctx, RunFilter{bare: true})
@@ -117,7 +117,10 @@ func (l *Lab) RunsOf(ctx context.Context, ref string) ([]*Run, error) {
 		return nil, err
 	}
 	id := s.ID.String()
-	runs := pick(func(r *Run) bool { return r.After == id })
+	left := pick(func(r *Run) bool { return r.After == id })
+	runs := pick(func(r *Run) bool {
+		return r.After == id || slices.ContainsFunc(left, func(l *Run) bool { return sameTrial(l, r) })
+	})
 	if err := l.attach(ctx, runs); err != nil {
 		return nil, err
 	}

@@ -58,8 +58,10 @@ type Run struct {
 	Revision       Revision          `json:"revision"`
 	Seed           string            `json:"seed,omitempty"`
 	Params         map[string]string `json:"params"`
-	Dataset        map[string]string `json:"dataset"`    // folder → digest of its contents
-	Evaluation     map[string]string `json:"evaluation"` //
+	Dataset        map[string]string `json:"dataset"`        // folder → digest of its contents
+	Evaluation     map[string]string `json:"evaluation"`     //
+	Code           string            `json:"code_digest"`    // of its code and configuration
+	Setting        string            `json:"setting_digest"` // of how it was started, but for its seed
 	Policy         string            `json:"policy,omitempty"`
 	Verdict        string            `json:"verdict"`
 	Violations     []Violation       `json:"violations"`
@@ -104,6 +106,10 @@ func (l *Lab) Finish(ctx context.Context, r *Running, o Outcome) (*Run, error) {
 	if err := l.fingerprint(ctx, r.policy, after, run); err != nil {
 		return nil, err
 	}
+	if run.Code, err = l.code(ctx, after); err != nil {
+		return nil, fmt.Errorf("fingerprint of the code: %w", err)
+	}
+	run.Setting = setting(run)
 	if err := l.judge(ctx, r, run); err != nil {
 		return nil, err
 	}
@@ -253,11 +259,14 @@ func (l *Lab) judge(ctx context.Context, r *Running, run *Run) error {
 	if len(base) > 0 {
 		run.Baseline, measured = base[0].ID, sideOf("", base).Metrics
 	}
-	peers, err := l.Runs(ctx, RunFilter{After: run.After})
+	peers, err := l.Runs(ctx, RunFilter{bare: true})
 	if err != nil {
 		return err
 	}
-	peers = slices.DeleteFunc(peers, func(p *Run) bool { return p.Exit != 0 || !maps.Equal(p.Evaluation, run.Evaluation) })
+	peers = slices.DeleteFunc(peers, func(p *Run) bool { return p.Exit != 0 || !sameTrial(p, run) })
+	if err := l.attach(ctx, peers); err != nil {
+		return err
+	}
 	j := r.policy.Judge(run.Metrics, measured, sideOf("", append(peers, run)).Metrics)
 	run.Verdict = j.Verdict
 	run.Violations = append(run.Violations, j.Violations...)
@@ -268,16 +277,15 @@ func (l *Lab) judge(ctx context.Context, r *Running, run *Run) error {
 	return nil
 }
 
-// baseline returns the runs that a policy compares with: those of one state, which may differ in their seeds, the latest
-// first; none where there are none that can be compared.
+// baseline returns the runs that a policy compares with: repetitions of one another, the latest first; none where there are none that can be compared.
 func (l *Lab) baseline(ctx context.Context, p *Policy, run *Run) ([]*Run, error) {
 	var candidates []*Run
 	var err error
 	if p.Baseline == LastGood {
 		candidates, err = l.Runs(ctx, RunFilter{bare: true})
-		// What was rolled back, or is of this same state, is nothing to go by.
+		// What was rolled back, or is a repetition of this same run, is nothing to go by.
 		candidates = slices.DeleteFunc(candidates, func(b *Run) bool {
-			return b.Verdict != Passed && b.Verdict != Warned || b.Exit != 0 || b.After == run.After
+			return b.Verdict != Passed && b.Verdict != Warned || b.Exit != 0 || sameTrial(b, run)
 		})
 	} else {
 		candidates, err = l.RunsOf(ctx, p.Baseline)
@@ -296,7 +304,7 @@ func (l *Lab) baseline(ctx context.Context, p *Policy, run *Run) ([]*Run, error)
 			if len(base) == 0 {
 				run.Notes = append(run.Notes, fmt.Sprintf("run %s was evaluated on something else: not compared with it", label(c)))
 			}
-		case len(base) == 0 || c.After == base[0].After:
+		case len(base) == 0 || sameTrial(c, base[0]):
 			base = append(base, c)
 		}
 	}
