@@ -68,7 +68,7 @@ func seedless(command []string, seed string) []string {
 }
 
 // code is the digest of the code and configuration of a state: the SHA-256 of the lines "sha256  path\n" of the files
-// that a rollback touches by default. A run that left the same state has it already.
+// that a rollback touches by default; "" where that is not known. A run that left the same state has it already.
 func (l *Lab) code(ctx context.Context, s *varve.Snapshot) (string, error) {
 	same, err := l.Runs(ctx, RunFilter{After: s.ID.String(), bare: true})
 	if err != nil {
@@ -84,9 +84,13 @@ func (l *Lab) code(ctx context.Context, s *varve.Snapshot) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if e.Type == "file" && e.SHA256 != "" && (Scope{}).Holds(e.Path) {
-			fmt.Fprintf(h, "%s  %s\n", e.SHA256, e.Path)
+		if e.Type != "file" || !(Scope{}).Holds(e.Path) {
+			continue
 		}
+		if e.SHA256 == "" {
+			return "", nil // of a vault that keeps none: only the same state is the same code
+		}
+		fmt.Fprintf(h, "%s  %s\n", e.SHA256, e.Path)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
