@@ -17,8 +17,10 @@ import (
 
 // witness sees who writes to files of a folder while a command runs, so that a rollback leaves what others wrote. The
 // kernel tells which process closed a file it wrote, or moved or removed one (fanotify); that takes the right to watch a
-// whole file system. Without it nobody can be named, and what was written meanwhile counts as the command's.
+// whole file system. Without it an onlooker tells what it can.
 type witness struct {
+	onlooker *onlooker // instead
+
 	fd, mount int
 	root      string // with all links resolved
 	done      chan struct{}
@@ -39,10 +41,10 @@ const (
 func (e *env) witness(root string) *witness {
 	w := &witness{fd: -1, mount: -1, done: make(chan struct{}), ended: make(chan struct{}), foreign: map[string]string{}, folders: map[string]string{}}
 	if err := w.open(root); err != nil {
-		if e.verbose {
+		w.close()
+		if w.onlooker, err = look(root); err != nil && e.verbose {
 			e.say("who else writes meanwhile cannot be seen: %v", err)
 		}
-		w.close()
 		return w
 	}
 	go w.watch()
@@ -224,6 +226,9 @@ func parentOf(pid int) (int, bool) {
 
 // stop ends it, and returns who else wrote to a path; nil where that could not be seen.
 func (w *witness) stop() func(string) string {
+	if w.onlooker != nil {
+		return w.onlooker.stop()
+	}
 	if w.fd < 0 {
 		return nil
 	}
