@@ -169,20 +169,8 @@ func (l *Lab) measure(ctx context.Context, r *Running, run *Run) error {
 		}
 		add(found, "VARVE_METRICS")
 	}
-	now, err := l.stamps(r.Globs)
-	if err != nil {
+	if err := l.written(ctx, r, run, add); err != nil {
 		return err
-	}
-	for _, at := range slices.Sorted(maps.Keys(now)) {
-		if now[at] == r.Files[at] {
-			continue // it is of an earlier run
-		}
-		found, err := metricfile.Read(ctx, os.DirFS(l.p.Path()), at, metricfile.Options{Temp: l.opt.Temp})
-		if err != nil {
-			run.Notes = append(run.Notes, at+": "+err.Error())
-			continue
-		}
-		add(found, at)
 	}
 	if len(r.policy.Stdout) > 0 {
 		found, err := r.policy.printed(ctx, r)
@@ -226,17 +214,67 @@ func absent(have, more map[string]string) map[string]string {
 	return out
 }
 
+// written imports what the files that were named have of this run: those that it wrote, and of a file that others wrote
+// before what is not older than the run, as far as times tell.
+func (l *Lab) written(ctx context.Context, r *Running, run *Run, add func([]metricfile.Run, string)) error {
+	if len(r.Globs) == 0 {
+		return nil
+	}
+	now, err := l.stamps(r.Globs)
+	if err != nil {
+		return err
+	}
+	var changed []string
+	for at, s := range now {
+		if s != r.Files[at] {
+			changed = append(changed, at)
+		}
+	}
+	for found, err := range metricfile.Find(ctx, os.DirFS(l.p.Path()), within(r.Globs), metricfile.Options{Temp: l.opt.Temp}) {
+		of := func(at string) bool { return at == found.Source || strings.HasPrefix(at, found.Source+"/") }
+		if err != nil && (found.Source == "." || slices.ContainsFunc(changed, of)) {
+			run.Notes = append(run.Notes, err.Error())
+		}
+		if !slices.ContainsFunc(changed, of) {
+			continue // it is of an earlier run
+		}
+		if slices.ContainsFunc(slices.Collect(maps.Keys(r.Files)), of) {
+			if found.Format == metricfile.MLflowDB && found.Started.Before(r.Started.Add(-time.Second)) {
+				continue // one of the runs in the database, and not this
+			}
+			all := len(found.Points)
+			found.Points = slices.DeleteFunc(found.Points, func(p Point) bool { return !p.Time.IsZero() && p.Time.Before(r.Started.Add(-time.Second)) })
+			if older := all - len(found.Points); older > 0 {
+				run.Notes = append(run.Notes, fmt.Sprintf("%s: %d values are older than the run: passed over", found.Source, older))
+			}
+		}
+		if len(found.Points) > 0 {
+			add([]metricfile.Run{found}, found.Source)
+		}
+	}
+	return ctx.Err()
+}
+
+// within are patterns for the files that globs name, by themselves or by a folder they are in.
+func within(globs []string) []string {
+	var out []string
+	for _, g := range globs {
+		g = strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(g), "./"), "/")
+		out = append(out, g, g+"/**")
+	}
+	return out
+}
+
 // stamps returns the files of the project that patterns name, and when they were written.
 func (l *Lab) stamps(globs []string) (map[string]stamp, error) {
 	out := map[string]stamp{}
 	root := os.DirFS(l.p.Path())
-	for _, g := range globs {
+	for _, g := range within(globs) {
 		if !doublestar.ValidatePattern(g) {
 			return nil, fmt.Errorf("metrics: %q is not a pattern", g)
 		}
-		err := doublestar.GlobWalk(root, strings.TrimPrefix(filepath.ToSlash(g), "./"), func(at string, d fs.DirEntry) error {
-			info, err := d.Info()
-			if err == nil && (info.Mode().IsRegular() || info.IsDir()) {
+		err := doublestar.GlobWalk(root, g, func(at string, d fs.DirEntry) error {
+			if info, err := d.Info(); err == nil && info.Mode().IsRegular() {
 				out[at] = stamp{info.Size(), info.ModTime().UnixNano()}
 			}
 			return nil
