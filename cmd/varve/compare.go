@@ -20,17 +20,17 @@ import (
 )
 
 type compareFlags struct {
-	metrics, directions, kinds         []string
-	policy, adjust, take, primary      string
-	alpha, effect, equivalence, margin float64
-	relative, normal, bootstrap        bool
-	looks                              int
-	seed                               uint64
-	force, exit                        bool
-	counts, rates                      bool
-	notAssigned                        bool
-	out                                string
-	p                                  *experiment.Policy
+	metrics, directions, kinds           []string
+	policy, adjust, take, primary        string
+	alpha, effect, equivalence, margin   float64
+	relative, normal, bootstrap, permute bool
+	looks                                int
+	seed                                 uint64
+	force, exit                          bool
+	counts, rates                        bool
+	notAssigned                          bool
+	out                                  string
+	p                                    *experiment.Policy
 }
 
 func (f *compareFlags) add(c *cobra.Command) {
@@ -47,6 +47,7 @@ func (f *compareFlags) add(c *cobra.Command) {
 	c.Flags().IntVar(&f.looks, "looks", 1, "how often the values are looked at while they grow: more than once, an always-valid test is used")
 	c.Flags().BoolVar(&f.normal, "normal", false, "trust that few values are normally distributed")
 	c.Flags().BoolVar(&f.bootstrap, "bootstrap", false, "intervals of means by BCa bootstrap, from 20 values a side")
+	c.Flags().BoolVar(&f.permute, "permutation", false, "p of means by permutation of the values, or of the signs of pairs, instead of t")
 	c.Flags().Uint64Var(&f.seed, "random-seed", 1, "of the bootstrap and of permutations")
 	c.Flags().BoolVar(&f.notAssigned, "not-assigned", false, "the sides were not drawn at random: their sizes may differ")
 	c.Flags().BoolVar(&f.force, "force", false, "compare also what was evaluated on different data")
@@ -58,7 +59,7 @@ func (f *compareFlags) add(c *cobra.Command) {
 func (f *compareFlags) plan() experiment.ComparePlan {
 	m := func(size float64) verdict.Margin { return verdict.Margin{Size: size, Relative: f.relative} }
 	p := experiment.ComparePlan{Metrics: f.metrics, Directions: map[string]string{}, Kinds: map[string]verdict.Kind{}, Policy: f.p, ByRate: f.adjust == "bh", Take: f.take, Force: f.force,
-		Plan: verdict.Plan{Alpha: f.alpha, MinimumEffect: m(f.effect), Equivalence: m(f.equivalence), NonInferiority: m(f.margin), Looks: f.looks, Normal: f.normal, Bootstrap: f.bootstrap, Seed: f.seed, NotAssigned: f.notAssigned}}
+		Plan: verdict.Plan{Alpha: f.alpha, MinimumEffect: m(f.effect), Equivalence: m(f.equivalence), NonInferiority: m(f.margin), Looks: f.looks, Normal: f.normal, Bootstrap: f.bootstrap, Permutation: f.permute, Seed: f.seed, NotAssigned: f.notAssigned}}
 	for _, d := range f.directions {
 		k, v, _ := strings.Cut(d, "=")
 		p.Directions[k] = v

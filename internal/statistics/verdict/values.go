@@ -124,6 +124,11 @@ func (c *Comparison) test(x, y []float64) error {
 	} else if c.plan.Bootstrap && !logs {
 		interval = c.bootstrap(x, y, interval)
 	}
+	if c.plan.Permutation && c.plan.Looks < 2 {
+		if err := c.permutation(x, y, of); err != nil {
+			return err
+		}
+	}
 	c.decide(out.Estimate, standardError(x, y, c.Paired), func(a float64) statistics.Interval {
 		if c.plan.Looks > 1 {
 			return interval
@@ -245,6 +250,25 @@ func (c *Comparison) bootstrap(x, y []float64, byT statistics.Interval) statisti
 	}
 	c.Seed, c.Draws = out.Seed, out.Draws
 	return out.Interval
+}
+
+// permutation replaces p by that of all ways to share out the values, or of draws of them.
+func (c *Comparison) permutation(x, y []float64, of string) error {
+	var out statistics.Outcome
+	var err error
+	if c.Paired {
+		out, err = statistics.SignFlip(minus(y, x), c.plan.Seed, 0, statistics.Options{NoInterval: true})
+	} else {
+		out, err = statistics.Permutation(y, x, c.plan.Seed, 0, statistics.Options{NoInterval: true})
+	}
+	if err != nil {
+		return err
+	}
+	c.Test, c.P = out.Method+of, out.P
+	if !out.Exact {
+		c.Seed, c.Draws = out.Seed, out.Draws
+	}
+	return nil
 }
 
 func minus(y, x []float64) []float64 {

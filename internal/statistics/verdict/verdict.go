@@ -70,7 +70,8 @@ type Plan struct {
 	Looks          int     // how often the data are looked at while they grow; above 1 the always-valid test is used
 	Normal         bool    // trust that few values are normal; else no verdict where a test without it could not be significant
 	Bootstrap      bool    // BCa interval for means
-	Seed           uint64  // of the bootstrap
+	Permutation    bool    // p of means by permutation (of pairs: by signs) instead of t
+	Seed           uint64  // of the bootstrap and of permutations
 	Shares         []float64
 	NotAssigned    bool // the sides were not drawn at random: their sizes are not checked against Shares (nil: even), as else those of proportions are
 }
