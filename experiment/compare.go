@@ -72,7 +72,7 @@ func sideOf(ref string, runs []*Run) Side {
 			for _, p := range m.Series {
 				// Two runs of a version that no key tells apart are two repetitions.
 				if len(runs) > 1 && repetition(&p) == "" {
-					p.Keys = with(p.Keys, "replicate", fmt.Sprint(i+1))
+					p.Keys = WithKey(p.Keys, "replicate", fmt.Sprint(i+1))
 				}
 				have.Series = append(have.Series, p)
 			}
@@ -356,7 +356,7 @@ func SideOfFile(name string, runs []metricfile.Run) Side {
 	var list []*Run
 	for i := range runs {
 		r := &Run{Metrics: map[string]Measured{}}
-		for _, p := range marked(&runs[i]) {
+		for _, p := range Marked(&runs[i]) {
 			m := r.Metrics[p.Metric]
 			m.Series = append(m.Series, p)
 			r.Metrics[p.Metric] = m

@@ -3,25 +3,16 @@ package experiment
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 
 	"varve"
 	"varve/experiment/metricfile"
 )
-
-// Marked are the points of a run that was read; the repetitions of a benchmark are told apart by number.
-func Marked(r *metricfile.Run) []Point { return marked(r) }
-
-// WithKey returns keys with one more.
-func WithKey(keys map[string]string, k, v string) map[string]string { return with(keys, k, v) }
 
 // Add keeps points of a version, and of one of its runs where run is not "". A series that is there is replaced, so
 // that the same again changes nothing.
@@ -47,7 +38,7 @@ func (l *Lab) AddRun(ctx context.Context, s *varve.Snapshot, r *metricfile.Run) 
 	if !r.Ended.IsZero() && !r.Started.IsZero() {
 		run.Seconds = r.Ended.Sub(r.Started).Seconds()
 	}
-	for _, p := range marked(r) {
+	for _, p := range Marked(r) {
 		m := run.Metrics[p.Metric]
 		m.Series = append(m.Series, p)
 		run.Metrics[p.Metric] = m
@@ -142,27 +133,4 @@ func (l *Lab) Performances(ctx context.Context, pattern string, byRun bool, only
 // NoteVerified keeps what a check of a version found.
 func (l *Lab) NoteVerified(ctx context.Context, s *varve.Snapshot, level string, ok bool, findings int) error {
 	return l.records.Append(ctx, varve.Fact{Kind: "verification", ID: s.ID.String(), Project: l.p.ID(), Set: map[string]any{"snapshot": s.ID.String(), "level": level, "ok": ok, "findings": findings, "at": l.opt.Now()}})
-}
-
-// Verification is what the last check of a version found.
-type Verification struct {
-	At       time.Time
-	Level    string // structure, headers, data
-	OK       bool
-	Findings int
-}
-
-// Verified returns the last check of a version; false if there was none.
-func (l *Lab) Verified(ctx context.Context, s *varve.Snapshot) (v Verification, ok bool, err error) {
-	row, err := l.records.Get(ctx, "verification", s.ID.String())
-	if errors.Is(err, fs.ErrNotExist) || row == nil {
-		return v, false, nil
-	}
-	if err != nil {
-		return v, false, err
-	}
-	row.Get("ok", &v.OK)
-	row.Get("findings", &v.Findings)
-	v.Level, v.At = row.Text("level"), row.Time("at")
-	return v, true, nil
 }

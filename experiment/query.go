@@ -250,8 +250,8 @@ func (l *Lab) series(ctx context.Context, where ...varve.Where) (map[string]map[
 	return out, nil
 }
 
-// marked are the points of a run that was read; the repetitions of a benchmark are told apart by number.
-func marked(r *metricfile.Run) []Point {
+// Marked are the points of a run that was read; the repetitions of a benchmark are told apart by number.
+func Marked(r *metricfile.Run) []Point {
 	switch r.Format {
 	case metricfile.GoBench, metricfile.Hyperfine, metricfile.PytestBenchmark, metricfile.Criterion:
 	default:
@@ -263,7 +263,7 @@ func marked(r *metricfile.Run) []Point {
 		if repetition(&out[i]) == "" {
 			id := identity(&out[i])
 			n[id]++
-			out[i].Keys = with(out[i].Keys, "repetition", fmt.Sprint(n[id]))
+			out[i].Keys = WithKey(out[i].Keys, "repetition", fmt.Sprint(n[id]))
 		}
 	}
 	return out

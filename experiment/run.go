@@ -149,7 +149,7 @@ func (l *Lab) measure(ctx context.Context, r *Running, run *Run) error {
 	var points []Point
 	add := func(found []metricfile.Run, source string) {
 		for i := range found {
-			points = append(points, marked(&found[i])...)
+			points = append(points, Marked(&found[i])...)
 			maps.Copy(run.Params, absent(run.Params, found[i].Params))
 			for _, w := range found[i].Warnings {
 				run.Notes = append(run.Notes, w.String())
@@ -182,7 +182,7 @@ func (l *Lab) measure(ctx context.Context, r *Running, run *Run) error {
 	if run.Seed != "" {
 		for i := range points {
 			if _, ok := points[i].Keys["seed"]; !ok {
-				points[i].Keys = with(points[i].Keys, "seed", run.Seed)
+				points[i].Keys = WithKey(points[i].Keys, "seed", run.Seed)
 			}
 		}
 	}
@@ -195,7 +195,8 @@ func (l *Lab) measure(ctx context.Context, r *Running, run *Run) error {
 	return nil
 }
 
-func with(keys map[string]string, k, v string) map[string]string {
+// WithKey returns keys with one more: those of a point are shared, and not to be changed.
+func WithKey(keys map[string]string, k, v string) map[string]string {
 	out := maps.Clone(keys)
 	if out == nil {
 		out = map[string]string{}

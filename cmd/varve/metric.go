@@ -107,9 +107,10 @@ func metricImport(e *env) *cobra.Command {
 	var o metricfile.Options
 	var seed string
 	var only bool
-	c := &cobra.Command{Use: "import FILE…", Short: "Import what programs measured", Args: cobra.MinimumNArgs(1),
+	c := &cobra.Command{Use: "import [FILE…]", Short: "Import what programs measured",
 		Long: "Reads files and folders that training, evaluation and benchmark programs leave, and keeps what they measured\n" +
 			"beside a version. The format is told by name and content: " + strings.Join(metricfile.Formats(), ", ") + ".\n" +
+			"Without FILE it looks through the project for what it knows by name, and keeps each run as one of its own.\n" +
 			"The same import again adds nothing.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.importMetrics(cmd.Context(), &to, &o, seed, only, args)
@@ -129,18 +130,10 @@ func metricImport(e *env) *cobra.Command {
 
 // importMetrics reads files and keeps what they say. What could not be read of them is told, and is exit code 3.
 func (e *env) importMetrics(ctx context.Context, to *metricTo, o *metricfile.Options, seed string, apart bool, args []string) error {
-	var found []metricfile.Run
-	bad := 0
-	for _, file := range args {
-		at := e.abs(file)
-		runs, err := metricfile.Read(ctx, os.DirFS(filepath.Dir(at)), filepath.Base(at), *o)
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("import %w", err)
-		}
-		if err != nil {
-			return hinted(fmt.Errorf("import %w", err), "varve metric import --format FORMAT says what it is")
-		}
-		found = append(found, runs...)
+	apart = apart || len(args) == 0 // what is found is of many runs
+	found, bad, err := e.measured(ctx, o, args)
+	if err != nil {
+		return err
 	}
 	var points []experiment.Point
 	for i := range found {
@@ -163,9 +156,7 @@ func (e *env) importMetrics(ctx context.Context, to *metricTo, o *metricfile.Opt
 			points = append(points, part...)
 		}
 	}
-	if apart {
-		points = nil
-	} else {
+	if !apart {
 		found = nil
 	}
 	if err := e.addMetrics(ctx, to, points, found); err != nil {
@@ -175,6 +166,39 @@ func (e *env) importMetrics(ctx context.Context, to *metricTo, o *metricfile.Opt
 		return outcome(exitPartial)
 	}
 	return nil
+}
+
+// measured reads the files that were named, or all of the project that are known by their names; bad is how many could not
+// be read of these.
+func (e *env) measured(ctx context.Context, o *metricfile.Options, files []string) (found []metricfile.Run, bad int, err error) {
+	for _, file := range files {
+		at := e.abs(file)
+		runs, err := metricfile.Read(ctx, os.DirFS(filepath.Dir(at)), filepath.Base(at), *o)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, 0, fmt.Errorf("import %w", err)
+		}
+		if err != nil {
+			return nil, 0, hinted(fmt.Errorf("import %w", err), "varve metric import --format FORMAT says what it is")
+		}
+		found = append(found, runs...)
+	}
+	if len(files) > 0 {
+		return found, 0, nil
+	}
+	root, _ := e.projectRoot()
+	for run, err := range metricfile.Find(ctx, os.DirFS(root), nil, *o) {
+		if err != nil {
+			bad++
+			e.say("varve: warning: %s", lines(err.Error()))
+			continue
+		}
+		e.say("found %s (%s)", name(run.Source), run.Format)
+		found = append(found, run)
+	}
+	if len(found) == 0 && bad == 0 {
+		return nil, 0, hinted(errors.New("import: nothing was found that is known by its name"), "name the files")
+	}
+	return found, bad, ctx.Err()
 }
 
 type importedJSON struct {

@@ -129,15 +129,6 @@ func (e *entity) merge(o *entity) {
 
 func (e *entity) isGone() bool { return e.gone != ledger.Stamp{} && e.gone.Compare(e.last) >= 0 }
 
-// field returns a value, nil where there is none.
-func (e *entity) field(name string) json.RawMessage {
-	i, there := e.index(name)
-	if !there {
-		return nil
-	}
-	return e.fields[i].raw
-}
-
 // members returns the sets that have members, those in order.
 func (e *entity) members() map[string][]string {
 	var out map[string][]string

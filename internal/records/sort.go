@@ -56,8 +56,11 @@ func (s *scan) sorted(rows []uint32, q *Query, top int) (ok bool, err error) {
 }
 
 // writers are the names of all writers.
-func (s *scan) writers() (map[uint32]string, error) {
-	rows, err := s.q.QueryContext(s.ctx, "SELECT n, name FROM writers")
+func (s *scan) writers() (map[uint32]string, error) { return s.named("SELECT n, name FROM writers") }
+
+// named are the texts that rows of (number, text) give to numbers.
+func (s *scan) named(ask string, args ...any) (map[uint32]string, error) {
+	rows, err := s.q.QueryContext(s.ctx, ask, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -65,11 +68,11 @@ func (s *scan) writers() (map[uint32]string, error) {
 	out := map[uint32]string{}
 	for rows.Next() {
 		var n uint32
-		var name string
-		if err := rows.Scan(&n, &name); err != nil {
+		var text string
+		if err := rows.Scan(&n, &text); err != nil {
 			return nil, err
 		}
-		out[n] = name
+		out[n] = text
 	}
 	return out, rows.Err()
 }
@@ -105,21 +108,7 @@ func (s *scan) comparing(col *column, name string) (func(a, b uint32) int, error
 
 // texted are the texts of a column by their codes.
 func (s *scan) texted(c int) (map[uint32]string, error) {
-	rows, err := s.q.QueryContext(s.ctx, "SELECT n, s FROM texts WHERE t = ? AND c = ?", s.t.number, c)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	out := map[uint32]string{}
-	for rows.Next() {
-		var n uint32
-		var text string
-		if err := rows.Scan(&n, &text); err != nil {
-			return nil, err
-		}
-		out[n] = text
-	}
-	return out, rows.Err()
+	return s.named("SELECT n, s FROM texts WHERE t = ? AND c = ?", s.t.number, c)
 }
 
 // selectFirst moves the first n rows in order before the others: quickselect.
