@@ -465,3 +465,40 @@ func TestRevertPlan(t *testing.T) {
 		t.Errorf("changed and not planned: %v", changed)
 	}
 }
+
+// TestReplaceNothing: of a folder that is empty, or not there, no backup is made.
+func TestReplaceNothing(t *testing.T) {
+	r := newRig(t)
+	s := r.snap(map[string]string{"a.py": "a", "src/b.py": "b"})
+	want := treeOf(t, r.project())
+	for _, name := range []string{"empty", "missing"} {
+		at := filepath.Join(r.dir, name)
+		if name == "empty" {
+			if err := os.Mkdir(at, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		res, err := r.Replace(t.Context(), s, at, nil)
+		if err != nil || res.Backup != "" {
+			t.Fatalf("%s: backup %q, %v", name, res.Backup, err)
+		}
+		if got := treeOf(t, at); !maps.Equal(got, want) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(r.dir, "*_backup_*")); err != nil || len(left) > 0 {
+		t.Errorf("%q, %v", left, err)
+	}
+	// A file that stands there is no empty folder.
+	at := filepath.Join(r.dir, "file")
+	if err := os.WriteFile(at, []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	res, err := r.Replace(t.Context(), s, at, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(res.Backup); err != nil || string(b) != "mine" {
+		t.Errorf("the file is %q as %q, %v", b, res.Backup, err)
+	}
+}

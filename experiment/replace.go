@@ -113,9 +113,15 @@ func (l *Lab) backupName(folder string) (string, error) {
 
 // swap moves folder to backup and fresh to folder, and the project's own notes with it.
 func (o *Replaced) swap(folder, fresh, backup string) error {
-	err := os.Rename(folder, backup)
+	info, err := os.Lstat(folder)
+	if err == nil && info.IsDir() && os.Remove(folder) == nil { // with nothing in it there is nothing to keep
+		err = fs.ErrNotExist
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return os.Rename(fresh, folder)
+	}
+	if err == nil {
+		err = os.Rename(folder, backup)
 	}
 	if err != nil {
 		return err
